@@ -1,0 +1,1 @@
+"""A video-to-risk toolkit for infant movement; see README."""

@@ -1,0 +1,115 @@
+"""Files that are whole or not there: write to a temporary name, then rename."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fidgety.errors import FileError
+
+__all__ = ["existing", "file_error", "make_folder", "whole_file", "write_json", "write_text"]
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it over `path` if the block succeeds.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to be written. Missing parent folders are made.
+
+    Yields
+    ------
+    pathlib.Path
+        A name in the same folder, ending like `path` so that writers which look at the suffix work.
+
+    Raises
+    ------
+    FileError
+        E501 disk full, E502 not permitted or read-only, E503 any other refusal of the system.
+    """
+    target = Path(path)
+    make_folder(target.parent)
+    draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    try:
+        yield draft
+        with open(draft, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(draft, target)
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise file_error(error, target) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Write `text` as UTF-8, whole or not at all; return the path."""
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write `content` as indented JSON (no NaN or infinity), whole or not at all; return the path."""
+    return write_text(
+        path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    )
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder and its parents; return it. Raises `FileError` where that is refused."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(error, folder) from error
+    return folder
+
+
+def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path:
+    """Return `path` as a `Path` if it exists; raise `FileError` E504 otherwise."""
+    found = Path(path)
+    try:
+        if found.exists():
+            return found
+    except OSError as error:
+        raise file_error(error, found) from error
+    raise FileError(
+        "E504", f"No such {what}", where=path, remedy="Check the spelling and the folder"
+    )
+
+
+def file_error(error: OSError, path: str | os.PathLike[str]) -> FileError:
+    """Translate a system error into a `FileError` that says what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FileError(
+            "E501",
+            "No space left",
+            where=path,
+            why="the disk is full; what was written before is intact",
+            remedy="Free some space or choose another folder, then run the same command again",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return FileError(
+            "E502",
+            "Not permitted",
+            where=path,
+            why=(error.strerror or "the system refused").lower(),
+            remedy="Choose a folder you may write to, or change its permissions",
+        )
+    return FileError(
+        "E503",
+        "The system refused to read or write",
+        where=path,
+        why=(error.strerror or str(error)).lower(),
+        remedy="Check the path and the disk",
+    )
