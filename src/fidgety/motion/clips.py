@@ -1,0 +1,173 @@
+"""Overlapping clips of a pose sequence, and windows over clips. Views, not copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.errors import ConfigError, PoseError
+from fidgety.motion.sequence import PoseSequence
+
+__all__ = ["ClipConfig", "Clips", "WindowConfig", "split", "windows"]
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """How a sequence is cut into clips.
+
+    Parameters
+    ----------
+    length_s, stride_s : float
+        Seconds of a clip, and from the start of one to the start of the next. The published 30 and
+        20 frames at 30 fps by default.
+    min_observed : float
+        A clip is usable if at least this share of its joints and frames was observed.
+    """
+
+    length_s: float = 1.0
+    stride_s: float = 2 / 3
+    min_observed: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.length_s, self.stride_s]).all() and self.length_s > 0):
+            raise ConfigError("E702", f"Clips of {self.length_s} s", remedy="Use seconds above 0")
+        if not 0 < self.stride_s <= self.length_s:
+            raise ConfigError(
+                "E702",
+                f"Stride {self.stride_s} s with clips of {self.length_s} s",
+                why="movement between clips would never be looked at",
+                remedy="Make the stride at most the clip's length",
+            )
+        if not 0 <= self.min_observed <= 1:
+            raise ConfigError("E702", f"min_observed is {self.min_observed}, not within 0 to 1")
+
+    def frames(self, fps: float) -> tuple[int, int]:
+        """Length and stride in whole frames, at least one each."""
+        return max(1, round(self.length_s * fps)), max(1, round(self.stride_s * fps))
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Windows over clips, in place of the published copied sub-sequences.
+
+    Parameters
+    ----------
+    length_s, overlap_s : float
+        Seconds of a window and of the overlap of consecutive ones; the published 1000 and 200 frames
+        at 30 fps by default.
+    """
+
+    length_s: float = 1000 / 30
+    overlap_s: float = 200 / 30
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.length_s) and 0 <= self.overlap_s < self.length_s):
+            raise ConfigError(
+                "E702",
+                f"Windows of {self.length_s} s with {self.overlap_s} s of overlap",
+                remedy="Make the overlap shorter than the window",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """The clips of one recording.
+
+    Parameters
+    ----------
+    every : ndarray (T - length + 1, C, length, V)
+        Read-only view on the sequence: a clip from every frame; NaN where a joint was not observed.
+    first : ndarray (K,)
+        First frame of each clip, a row of `every`.
+    start_s : ndarray (K,)
+        Start of each clip in the recording's time, seconds.
+    length_s : float
+        Seconds of a clip.
+    usable : ndarray (K,) bool
+        False where too little was observed; such clips are masked, not dropped.
+    """
+
+    every: NDArray[np.floating]
+    first: NDArray[np.intp]
+    start_s: NDArray[np.float64]
+    length_s: float
+    usable: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    def values(self, which: slice | NDArray[np.intp] | None = None) -> NDArray[np.floating]:
+        """The clips (K, C, T, V), or some of them, copied out of the view."""
+        return self.every[self.first if which is None else self.first[which]]
+
+
+def split(sequence: PoseSequence, config: ClipConfig | None = None) -> Clips:
+    """Cut a sequence into overlapping clips.
+
+    The last clip ends with the last frame even if that makes its stride shorter, so that no frame
+    is left out.
+
+    Raises
+    ------
+    PoseError
+        E108 if the sequence is shorter than one clip.
+    """
+    config = config or ClipConfig()
+    length, stride = config.frames(sequence.fps)
+    frames = sequence.values.shape[1]
+    if frames < length:
+        raise PoseError(
+            "E108",
+            f"The recording is too short: {frames / sequence.fps:.2f} s usable, "
+            f"one clip needs {length / sequence.fps:.2f} s",
+            remedy="Filming guides ask for 60 s or more",
+        )
+    starts = np.arange(0, frames - length + 1, stride)
+    if starts[-1] != frames - length:
+        starts = np.append(starts, frames - length)
+    every = np.lib.stride_tricks.sliding_window_view(sequence.values, length, axis=1)
+    return Clips(
+        every=every.transpose(1, 0, 3, 2),
+        first=starts,
+        start_s=sequence.start_s + starts / sequence.fps,
+        length_s=length / sequence.fps,
+        usable=_observed_share(sequence, starts, length) >= config.min_observed,
+    )
+
+
+def windows(clips: Clips, config: WindowConfig | None = None) -> list[slice]:
+    """Windows over clips: each a slice of consecutive clips; together they hold every clip.
+
+    A window holds the clips that lie wholly within it; the last one ends with the last clip.
+    """
+    config = config or WindowConfig()
+    first, last = clips.start_s[0], clips.start_s[-1]
+    room = config.length_s - clips.length_s + 1e-9
+    if room < 0:
+        raise ConfigError(
+            "E702",
+            f"Windows of {config.length_s} s hold no clip of {clips.length_s:.2f} s",
+            remedy="Lengthen the window or shorten the clip",
+        )
+    step = config.length_s - config.overlap_s
+    count = 1 + max(0, int(np.ceil((last - first - room) / step)))
+    starts = first + step * np.arange(count)
+    starts[-1] = min(starts[-1], max(first, last - room))
+    return [
+        slice(
+            int(np.searchsorted(clips.start_s, start - 1e-9)),
+            int(np.searchsorted(clips.start_s, start + room, side="right")),
+        )
+        for start in starts
+    ]
+
+
+def _observed_share(
+    sequence: PoseSequence, starts: NDArray[np.intp], length: int
+) -> NDArray[np.float64]:
+    """Share of observed joints and frames of each clip (K,)."""
+    seen = np.isfinite(sequence.values).all(axis=0).mean(axis=1)  # (T,)
+    total = np.concatenate([[0.0], np.cumsum(seen)])
+    return (total[starts + length] - total[starts]) / length

@@ -1,0 +1,305 @@
+"""Clean and normalise a pose, by one of two profiles.
+
+`stam` repeats the published steps (Nguyen-Thai et al. 2021, after Chambers et al. 2020): 0.5 s rolling
+median and mean, upper and lower body each centred and rotated. It removes movement above 1 Hz.
+
+`fidgety` keeps the band of fidgety movements: it smooths by confidence-weighted local parabolas (gain
+0.95 at 3 Hz), fills short gaps only, and follows the body's slow drift, so that trunk motion stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from fidgety.errors import ConfigError, PoseError
+from fidgety.motion.smoothing import bridge_gaps, local_parabola, resample, rolling_mean
+from fidgety.motion.smoothing import rolling_median
+from fidgety.pose.pose import Pose
+from fidgety.settings import from_plain, to_plain
+
+__all__ = ["PROFILES", "FidgetyProfile", "Profile", "StamProfile", "clean", "profile_from"]
+
+SHOULDERS = ("right_shoulder", "left_shoulder")
+HIPS = ("right_hip", "left_hip")
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StamProfile:
+    """The published preprocessing.
+
+    Parameters
+    ----------
+    fps : float or None
+        Frame rate to bring recordings to, by their timestamps; None keeps a recording's own.
+    smooth_s : float
+        Seconds of the rolling median and of the rolling mean; 0.5 as published.
+    derivative_s : float
+        Seconds of the trailing mean over velocity and acceleration; 0.25 as published.
+    """
+
+    name: ClassVar[str] = "stam"
+    fps: float | None = 30.0
+    smooth_s: float = 0.5
+    derivative_s: float = 0.25
+
+    def __post_init__(self) -> None:
+        _check_positive(self, fps=self.fps or 30.0)
+        _check_positive(self, smooth_s=self.smooth_s, derivative_s=self.derivative_s)
+
+
+@dataclass(frozen=True)
+class FidgetyProfile:
+    """Our preprocessing, made to keep 0.5 to 3 Hz.
+
+    Parameters
+    ----------
+    fps : float
+        Frame rate that recordings are brought to, by their timestamps.
+    min_confidence : float
+        Keypoints below are taken as not seen, 0 to 1.
+    jump_trunk, jump_acceleration : float
+        A keypoint that leaves its track and returns within `jump_s` by more than ``jump_trunk +
+        jump_acceleration / 2 * dt**2`` (trunk lengths, and trunk lengths per second squared) is an error
+        of the tracker. The default acceleration is that of a kick of half a trunk length at 3 Hz.
+    jump_s : float
+        Longest excursion, to either side of its middle, that is taken for a tracker's error.
+    max_gap_s : float
+        Longest gap that is bridged; longer ones stay missing.
+    smooth_s : float
+        Standard deviation of the weights of the local parabola. Position gain at frequency f is
+        ``(1 + u) exp(-u)``, u = (2 pi f smooth_s)^2 / 2: 0.95 at 3 Hz, 0.71 at 5.3 Hz for 0.045 s.
+    body_s : float
+        Width of each of three running means that make the slow body frame. Movement of the trunk
+        passes by 0.99 at 0.5 Hz; drifts slower than 0.1 Hz are followed.
+    """
+
+    name: ClassVar[str] = "fidgety"
+    fps: float = 30.0
+    min_confidence: float = 0.2
+    jump_trunk: float = 0.1
+    jump_acceleration: float = 180.0
+    jump_s: float = 0.1
+    max_gap_s: float = 0.3
+    smooth_s: float = 0.045
+    body_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        positive = {k: v for k, v in to_plain(self).items() if k != "min_confidence"}
+        _check_positive(self, **positive)
+        if not 0 <= self.min_confidence < 1:
+            raise ConfigError("E702", f"min_confidence is {self.min_confidence}, not within 0 to 1")
+
+
+Profile = StamProfile | FidgetyProfile
+PROFILES: dict[str, type[StamProfile] | type[FidgetyProfile]] = {
+    "stam": StamProfile,
+    "fidgety": FidgetyProfile,
+}
+
+
+def profile_from(profile: str | Profile, settings: dict[str, Any] | None = None) -> Profile:
+    """A profile from its name and, if wanted, its settings; a profile is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        E704 for an unknown profile, E701 and E702 for its settings.
+    """
+    if not isinstance(profile, str):
+        return profile
+    if profile not in PROFILES:
+        raise ConfigError(
+            "E704", f"No profile named {profile!r}", remedy=f"Choose one of {', '.join(PROFILES)}"
+        )
+    return from_plain(PROFILES[profile], settings or {})
+
+
+def clean(pose: Pose, profile: str | Profile = "fidgety") -> Pose:
+    """Clean and normalise a pose.
+
+    Parameters
+    ----------
+    pose : Pose
+        Any layout with shoulders and hips, in pixels.
+    profile : {"fidgety", "stam"} or Profile
+        How; see the profiles.
+
+    Returns
+    -------
+    Pose
+        openpose18 in trunk lengths, evenly spaced in time. NaN marks what was not seen.
+
+    Raises
+    ------
+    PoseError
+        E107 if shoulders or hips are never seen together, E108 if the recording is shorter than
+        the profile's windows, E109 if the pose is not in pixels.
+    """
+    chosen = profile_from(profile)
+    if pose.unit != "px":
+        raise PoseError("E109", "The pose is normalised already", remedy="Give the pose as read")
+    body = pose.to_skeleton("openpose18")
+    steps = _clean_stam if isinstance(chosen, StamProfile) else _clean_fidgety
+    xy, confidence, time = steps(body, chosen)  # type: ignore[arg-type]
+    return body.then(
+        "clean",
+        arguments={"profile": chosen.name, **to_plain(chosen)},
+        xy=xy,
+        confidence=confidence,
+        time=time,
+        unit="trunk",
+        film={},
+    )
+
+
+def _clean_stam(pose: Pose, profile: StamProfile) -> tuple[FloatArray, FloatArray, FloatArray]:
+    fps = pose.fps if profile.fps is None else profile.fps
+    xy, time = resample(pose.xy, pose.time, fps)  # (T, V, 2), (T,)
+    height = pose.size[1] if pose.size else 1.0  # scale and origin cancel in trunk lengths
+    xy = bridge_gaps(xy / height, time, limit_s=np.inf, hold_last=True)
+    window = int(profile.smooth_s * fps)
+    xy, lost = rolling_median(xy, window)
+    xy, more = rolling_mean(xy, window)
+    time = time[lost + more : lost + more + len(xy)]
+    seen = ~np.isnan(xy).all(axis=(0, 2))  # (V,) a joint never seen costs no frames of the others
+    kept = ~np.isnan(xy[:, seen]).any(axis=(1, 2))
+    if len(xy) == 0 or not kept.any():
+        raise _too_short(pose, f"the {profile.name} profile's windows do not fit")
+    first = int(np.argmax(kept))  # gaps at the start stay missing, so later frames are all kept
+    xy, time = xy[first:], time[first:]
+    halves = _halves(pose)
+    trunk = _trunk_ends(pose, xy)
+    scale = np.linalg.norm(trunk[0] - trunk[1], axis=-1)[:, None]  # (T, 1)
+    result = np.empty_like(xy)
+    for half, ends, origin in zip(halves, (SHOULDERS, HIPS), trunk, strict=True):
+        right, left = (xy[:, pose.skeleton.index[joint]] for joint in ends)
+        result[:, half] = _levelled(xy[:, half] - origin[:, None], right - left) / scale[..., None]
+    result[:, halves[1], 1] += 1.0
+    return result, np.where(np.isnan(result[..., 0]), 0.0, 1.0), time
+
+
+def _clean_fidgety(
+    pose: Pose, profile: FidgetyProfile
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    confidence = np.where(pose.confidence < profile.min_confidence, 0.0, pose.confidence)
+    xy = np.where(confidence[..., None] > 0, pose.xy, np.nan)
+    shoulders, hips = _trunk_ends(pose, xy)
+    length = np.linalg.norm(shoulders - hips, axis=-1)
+    if np.isnan(length).all() or not np.nanmedian(length) > 0:
+        raise _no_trunk(pose)
+    jumps = _excursions(xy, pose.time, profile, float(np.nanmedian(length)))  # (T, V)
+    xy = np.where(jumps[..., None], np.nan, xy)
+    confidence = np.where(jumps, 0.0, confidence)
+    grid = pose.time[0] + np.arange(int(pose.duration_s * profile.fps + 1e-6)) / profile.fps
+    if len(grid) < 2:
+        raise _too_short(pose, "fewer than two frames")
+    xy, confidence = local_parabola(
+        xy, confidence, pose.time, grid, profile.smooth_s, profile.max_gap_s
+    )
+    center, direction, scale = _slow_body(pose, xy, profile)
+    moved = xy - center[:, None]
+    cos, sin = direction[:, :1], direction[:, 1:]  # (T, 1) turns hips -> shoulders upwards (-y)
+    turned = np.stack(
+        [cos * moved[..., 0] + sin * moved[..., 1], cos * moved[..., 1] - sin * moved[..., 0]],
+        axis=-1,
+    )
+    return turned / scale[:, None, None], confidence, grid
+
+
+def _slow_body(
+    pose: Pose, xy: FloatArray, profile: FidgetyProfile
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Slowly followed trunk: centre (T, 2), direction of its left-right axis (T, 2), length (T,)."""
+    shoulders, hips = _trunk_ends(pose, xy)
+    trunk = shoulders - hips
+    length = np.linalg.norm(trunk, axis=-1, keepdims=True)
+    track = np.concatenate([(shoulders + hips) / 2, trunk, length], axis=1)  # (T, 5)
+    if np.isnan(track).any(axis=1).all():
+        raise _no_trunk(pose)
+    frames = np.arange(len(track), dtype=float)
+    good = ~np.isnan(track).any(axis=1)
+    slow = np.stack([np.interp(frames, frames[good], column[good]) for column in track.T], axis=1)
+    width = max(1, min(round(profile.body_s * profile.fps), 2 * len(track) - 1))
+    for _ in range(3):
+        slow = ndimage.uniform_filter1d(slow, width, axis=0, mode="nearest")
+    up = slow[:, 2:4] / np.maximum(np.linalg.norm(slow[:, 2:4], axis=1, keepdims=True), 1e-12)
+    across = np.stack([-up[:, 1], up[:, 0]], axis=1)  # (T, 2): `up` turned by a quarter
+    return slow[:, :2], across, np.maximum(slow[:, 4], 1e-12)
+
+
+def _excursions(
+    xy: FloatArray, time: FloatArray, profile: FidgetyProfile, trunk: float
+) -> NDArray[np.bool_]:
+    """Keypoints (T, V) that leave their track and return to it faster than a limb can."""
+    wrong = np.zeros(xy.shape[:2], dtype=bool)
+    step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
+    for k in range(1, min(int(profile.jump_s / step + 1e-6), (len(time) - 1) // 2) + 1):
+        here, before, after = xy[k:-k], xy[: -2 * k], xy[2 * k :]
+        apart = time[2 * k :] - time[: -2 * k]  # (T - 2k,)
+        limit = trunk * (profile.jump_trunk + profile.jump_acceleration / 2 * (apart / 2) ** 2)
+        away = np.minimum(_squared(here - before), _squared(here - after))
+        away_limit = np.square(limit)[:, None]
+        wrong[k:-k] |= (away > away_limit) & (4 * _squared(after - before) < away)
+    return wrong
+
+
+def _squared(vectors: FloatArray) -> FloatArray:
+    return np.square(vectors[..., 0]) + np.square(vectors[..., 1])
+
+
+def _trunk_ends(pose: Pose, xy: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Midpoints of shoulders and hips, each (T, 2)."""
+    a, b = (xy[:, pose.skeleton.rows(*ends)] for ends in (SHOULDERS, HIPS))
+    return (a[:, 0] + a[:, 1]) / 2, (b[:, 0] + b[:, 1]) / 2
+
+
+def _halves(pose: Pose) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of the upper body (head, neck, arms) and of the lower (hips, legs)."""
+    parts = pose.skeleton.parts
+    lower = pose.skeleton.rows(*parts["right_leg"], *parts["left_leg"])
+    return np.setdiff1d(np.arange(len(pose.skeleton)), lower), lower
+
+
+def _levelled(points: FloatArray, axis: FloatArray) -> FloatArray:
+    """Rotate points (T, V, 2) by the published angle of the right-minus-left vector (T, 2)."""
+    angle = np.arctan2(axis[:, 1], axis[:, 0])
+    angle = np.where(angle < 0, angle + 2 * np.pi, angle)
+    angle = np.where(angle < np.pi, np.pi - angle, 3 * np.pi - angle)[:, None]
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+
+
+def _check_positive(settings: Any, **values: float) -> None:
+    for name, value in values.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ConfigError(
+                "E702",
+                f"{name} of profile {settings.name} is {value}",
+                remedy="Use a number above 0",
+            )
+
+
+def _no_trunk(pose: Pose) -> PoseError:
+    return PoseError(
+        "E107",
+        "Shoulders and hips are never seen together",
+        where=pose.source or None,
+        why="every position is measured in trunk lengths",
+        remedy="Film the whole body from above, and check the joint order (--skeleton)",
+    )
+
+
+def _too_short(pose: Pose, why: str) -> PoseError:
+    return PoseError(
+        "E108",
+        f"The recording is too short: {len(pose)} frames, {pose.duration_s:.2f} s",
+        why=why,
+        remedy="Filming guides ask for 60 s or more",
+    )
