@@ -1,0 +1,392 @@
+"""Video in: upright RGB frames with their true presentation times, streamed one after the other."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.errors import VideoError, warn
+from fidgety.files import existing, file_error
+
+__all__ = ["Frame", "VideoInfo", "ahead", "frames", "library", "probe"]
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg")
+_STILL_FORMATS = ("image2", "_pipe", "tty", "apng", "ico")  # pictures, and text taken for a picture
+_BREAK_S = 0.5  # a film may end this much before its stated length without having been cut off
+_PACKAGES = {
+    "av": "av",
+    "cv2": "opencv-python-headless",
+    "ai_edge_litert.interpreter": "ai-edge-litert",
+    "onnxruntime": "onnxruntime",
+}
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height in pixels as a viewer shows them: upright, with square pixels.
+    fps : float
+        Average frames per second; NaN if the file does not say.
+    duration_s : float
+        Length in seconds; NaN if the file does not say.
+    codec : str
+        Name of the codec, such as ``"hevc"``.
+    pixel_format : str
+        Such as ``"yuv420p10le"``.
+    rotation : int
+        Degrees clockwise by which the stored picture is turned to stand upright: 0, 90, 180, 270.
+    """
+
+    size: tuple[int, int]
+    fps: float
+    duration_s: float
+    codec: str
+    pixel_format: str
+    rotation: int
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a video.
+
+    Parameters
+    ----------
+    time_s : float
+        Presentation time in seconds after the first picture of the film.
+    image : ndarray (H, W, 3), uint8
+        Red, green, blue; upright.
+    """
+
+    time_s: float
+    image: NDArray[np.uint8]
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Read size, frame rate and length of a video from its header and first picture.
+
+    Raises
+    ------
+    VideoError
+        As `frames`.
+    """
+    av = library("av", extra="video")
+    source = _checked(path)
+    with _opened(av, source) as container:
+        stream = _stream(container, source)
+        first = next(_pictures(av, container, stream, _Tally()), None)
+        if first is None:
+            raise _nothing(source)
+        width, height = _upright_size(first)
+        rate = stream.average_rate or stream.guessed_rate
+        return VideoInfo(
+            size=(width, height),
+            fps=float(rate) if rate else float("nan"),
+            duration_s=_stated_duration(container, stream),
+            codec=stream.codec_context.name,
+            pixel_format=first.format.name,
+            rotation=_clockwise(first),
+        )
+
+
+def frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
+    """Frames of a video in order of presentation, one at a time.
+
+    Times are those of the file (variable frame rate), counted from its first picture. Rotation
+    metadata and non-square pixels are applied, sound is ignored, any bit depth becomes 8 bits. Pictures that cannot be
+    decoded, and pictures not later than the one before, are left out. Memory does not grow with length.
+
+    Raises
+    ------
+    FileError
+        E502 not permitted, E504 no such file.
+    VideoError
+        E104 index missing (upload cut off); E601 not a video; E602 empty file; E603 no video
+        stream; E604 a still picture; E605 not one picture could be decoded; E607 PyAV missing.
+
+    Warns
+    -----
+    FidgetyWarning
+        W601 the film breaks off before its stated end; W602 pictures left out.
+    """
+    av = library("av", extra="video")
+    source = _checked(path)
+    tally = _Tally()
+    with _opened(av, source) as container:
+        stream = _stream(container, source)
+        stated = _stated_duration(container, stream)
+        start_s: float | None = None
+        last_s = -np.inf
+        for picture in _pictures(av, container, stream, tally):
+            if picture.time is None or (start_s is not None and picture.time - start_s <= last_s):
+                tally.lost += 1
+                continue
+            start_s = picture.time if start_s is None else start_s
+            last_s = picture.time - start_s
+            yield Frame(last_s, _image(picture))
+    if start_s is None:
+        raise _nothing(source)
+    _report(source, tally, last_s, stated)
+
+
+def ahead(items: Iterator[Item], depth: int = 4) -> Iterator[Item]:
+    """The same items, made by a thread of their own up to `depth` ahead of their use."""
+    line: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def put(kind: str, value: Any) -> bool:
+        while not stop.is_set():
+            try:
+                line.put((kind, value), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put("item", item):
+                    return
+            put("end", None)
+        except BaseException as error:  # handed over, raised where the items are used
+            put("error", error)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        while True:
+            kind, value = line.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        stop.set()
+        worker.join()
+
+
+def library(name: str, extra: str) -> ModuleType:
+    """Import a library of an optional extra; raise `VideoError` E607 naming the extra if absent."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = _PACKAGES.get(name, name)
+        raise VideoError(
+            "E607",
+            f"The library {package} is not installed",
+            why=f"it belongs to the extra {extra!r}",
+            remedy=f'Run: pip install "fidgety[{extra}]"',
+        ) from error
+
+
+@dataclass
+class _Tally:
+    """What went wrong while decoding."""
+
+    lost: int = 0
+    broken: bool = False
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    source = existing(path, "video")
+    try:
+        if source.is_dir():
+            raise VideoError("E601", "A folder is not a video", where=source.name)
+        with source.open("rb") as handle:
+            empty = not handle.read(1)
+    except OSError as error:
+        raise file_error(error, source) from error
+    if empty:
+        raise VideoError(
+            "E602", "The file is empty", where=source.name, remedy="Copy the film again"
+        )
+    return source
+
+
+def _opened(av: ModuleType, source: Path) -> Any:
+    try:
+        # File names are data: without the scheme, "concat:a|b" or a URL would be opened as such.
+        container = av.open(f"file:{source}", metadata_errors="replace")
+    except (OSError, ValueError) as error:
+        if _index_missing(source):
+            raise VideoError(
+                "E104",
+                f"Cannot read {source.name}",
+                why="the index is missing (upload cut off?)",
+                remedy="Copy the file again",
+            ) from error
+        raise _not_a_video(source) from error
+    kinds = container.format.name.split(",")
+    if any(kind in _STILL_FORMATS or kind.endswith("_pipe") for kind in kinds):
+        container.close()
+        raise _still(source) if "tty" not in kinds else _not_a_video(source)
+    return container
+
+
+def _stream(container: Any, source: Path) -> Any:
+    streams = [s for s in container.streams.video if not _is_cover(s)]
+    if not streams:
+        raise VideoError(
+            "E603",
+            "No video stream",
+            where=source.name,
+            why="the file holds sound or data only",
+            remedy="Give the film itself",
+        )
+    stream = streams[0]
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is the still cover picture of a sound file."""
+    return "attached_pic" in str(getattr(stream, "disposition", "")) or stream.codec_context is None
+
+
+def _pictures(av: ModuleType, container: Any, stream: Any, tally: _Tally) -> Iterator[Any]:
+    """Decoded frames; damaged packets are passed over, a broken container ends the film."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.error.FFmpegError, OSError):
+            tally.broken = True
+            return
+        try:
+            decoded = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            tally.lost += 1
+            continue
+        for picture in decoded:
+            if picture.is_corrupt:
+                tally.lost += 1
+            else:
+                yield picture
+
+
+def _image(picture: Any) -> NDArray[np.uint8]:
+    """RGB picture (H, W, 3), turned upright, with square pixels."""
+    width, height = _square_pixels(picture)
+    image = picture.to_ndarray(format="rgb24", width=width, height=height)
+    turn = _clockwise(picture)
+    if turn:
+        cv2 = library("cv2", extra="video")
+        image = cv2.rotate(image, {90: 0, 180: 1, 270: 2}[turn])
+    return image
+
+
+def _square_pixels(picture: Any) -> tuple[int, int]:
+    """Width and height with square pixels, before rotation."""
+    aspect = getattr(picture, "sample_aspect_ratio", None) or Fraction(1)
+    if not Fraction(1, 4) <= aspect <= 4:
+        aspect = Fraction(1)
+    return round(picture.width * aspect), picture.height
+
+
+def _upright_size(picture: Any) -> tuple[int, int]:
+    width, height = _square_pixels(picture)
+    return (height, width) if _clockwise(picture) in (90, 270) else (width, height)
+
+
+def _clockwise(picture: Any) -> int:
+    """Clockwise quarter turns, in degrees, that make the picture stand as the camera was held."""
+    return round(-picture.rotation / 90) % 4 * 90
+
+
+def _stated_duration(container: Any, stream: Any) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration else float("nan")
+
+
+def _report(source: Path, tally: _Tally, last_s: float, stated_s: float) -> None:
+    if last_s <= 0:
+        raise _still(source)
+    if tally.broken or stated_s - last_s > max(_BREAK_S, 0.01 * stated_s):
+        length = f"of {stated_s:.1f} s" if np.isfinite(stated_s) else "(length unknown)"
+        warn(
+            "W601",
+            f"The film breaks off at {last_s:.1f} s {length}",
+            where=source.name,
+            why="the file is damaged or was cut off",
+            remedy="What came before is used; copy the file again for the rest",
+        )
+    if tally.lost:
+        warn(
+            "W602",
+            f"{tally.lost} pictures were left out",
+            where=source.name,
+            why="they could not be decoded or carry no valid time",
+        )
+
+
+def _index_missing(source: Path) -> bool:
+    """Whether the file is MP4 or QuickTime but lacks its index (the ``moov`` box)."""
+    try:
+        with source.open("rb") as handle:
+            length, position, found = source.stat().st_size, 0, False
+            while position + 8 <= length:
+                handle.seek(position)
+                head = handle.read(16)
+                size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+                if kind == b"moov":
+                    return position + size > length
+                found = found or kind in (b"ftyp", b"mdat", b"wide")
+                if not found:
+                    return False
+                size = int.from_bytes(head[8:16], "big") if size == 1 else size
+                if size < 8:
+                    return True
+                position += size
+    except OSError:
+        return False
+    return found
+
+
+def _not_a_video(source: Path) -> VideoError:
+    return VideoError(
+        "E601",
+        f"{source.name} is not a video",
+        why="no known film format was recognised in its content",
+        remedy=f"Give a film, for example {', '.join(VIDEO_SUFFIXES[:4])}",
+    )
+
+
+def _still(source: Path) -> VideoError:
+    return VideoError(
+        "E604",
+        f"{source.name} is a single picture",
+        why="movement needs a film",
+        remedy="Give the film itself",
+    )
+
+
+def _nothing(source: Path) -> VideoError:
+    return VideoError(
+        "E605",
+        f"Not one picture of {source.name} could be decoded",
+        why="the film is damaged, or its codec is not known here",
+        remedy="Copy the file again, or convert it to H.264",
+    )
