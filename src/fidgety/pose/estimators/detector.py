@@ -1,0 +1,184 @@
+"""BlazePose person detector: anchors, decoding, and the search for bodies small in the image.
+
+The detector gives, for each person, the hip centre and a point on the circle around the whole body;
+both together make a square turned with the body. It misses people much smaller than its input, so
+`search` also shows it parts of the image, larger, and each part turned.
+
+Source: Bazarevsky et al. 2020, BlazePose (arXiv 2006.10204); anchor layout as in Liu et al. 2016,
+SSD, with the sizes of the published model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.pose.estimators.crops import Square, cut, overlap, to_image
+from fidgety.pose.video import library
+
+__all__ = ["Detection", "Detector", "anchors", "interpreter", "parts"]
+
+INPUT = 224  # pixels
+STRIDES = ((8, 2), (16, 2), (32, 6))  # pixels between anchors, anchors at each place
+MIN_SCORE = 0.5
+SAME_PERSON = 0.3  # intersection over union at which two boxes show one person
+ROOM = 2.5  # side of a body's square, in distances from hip centre to body circle
+CIRCLE_ROOM = 1.25  # the same square, in diameters of the body circle
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """A person found: score (0 to 1), box (4,) of head and shoulders in px, and the body's square."""
+
+    score: float
+    box: NDArray[np.float64]
+    square: Square
+
+
+class Detector:
+    """The detector model; call `find` on an image or on a part of it."""
+
+    def __init__(self, model: Path, threads: int = 1) -> None:
+        self._model = interpreter(model, threads)
+        self._input = self._model.get_input_details()[0]["index"]
+        boxes, scores = sorted(
+            self._model.get_output_details(), key=lambda d: -int(d["shape"][-1])
+        )
+        self._boxes, self._scores = boxes["index"], scores["index"]
+
+    def find(self, image: NDArray[np.uint8], part: Square | None = None) -> list[Detection]:
+        """People in an image, or in a square part of it, best first."""
+        if part is None:
+            height, width = image.shape[:2]
+            part = Square((width - 1) / 2, (height - 1) / 2, float(max(height, width)))
+        shown = cut(image, part, INPUT)
+        pixels = shown.astype(np.float32)[None] * (2 / 255) - 1  # (1, 224, 224, 3), -1 to 1
+        self._model.set_tensor(self._input, pixels)
+        self._model.invoke()
+        raw = self._model.get_tensor(self._boxes)[0]  # (2254, 12)
+        scores = _sigmoid(self._model.get_tensor(self._scores)[0, :, 0])  # (2254,)
+        likely = np.flatnonzero(scores >= MIN_SCORE)
+        centre, size, points = decode(raw[likely], anchors()[likely])
+        found = []
+        for group in _groups(centre, size, scores[likely]):
+            weight = scores[likely][group]
+            mean = np.average(points[group], axis=0, weights=weight)  # (4, 2)
+            box = np.average(centre[group], axis=0, weights=weight)
+            half = np.average(size[group], axis=0, weights=weight) / 2
+            corners = box + half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+            places = to_image(np.concatenate([mean[:2], corners]) - 0.5, part, INPUT)
+            found.append(
+                Detection(
+                    score=float(weight.max()),
+                    box=np.concatenate([places[2:].min(axis=0), places[2:].max(axis=0)]),
+                    square=around(places[0], places[1]),
+                )
+            )
+        return found
+
+    def search(self, image: NDArray[np.uint8], turns: int = 4) -> list[Detection]:
+        """People in an image, looked for in smaller and smaller parts, each turned.
+
+        Stops at the first level of parts where anyone is found.
+
+        Parameters
+        ----------
+        image : ndarray (H, W, 3), uint8
+        turns : int
+            Number of orientations in which each part is shown.
+        """
+        for level in parts(image.shape[1], image.shape[0], turns):
+            found = [one for part in level for one in self.find(image, part)]
+            if found:
+                return _distinct(found)
+        return []
+
+
+def parts(width: int, height: int, turns: int) -> Iterator[list[Square]]:
+    """Levels of square parts to look at: the whole image, then squares of falling size.
+
+    Neighbouring squares overlap by half, so that a body up to half a side long lies within one.
+    """
+    whole = float(max(width, height))
+    angles = [2 * np.pi * turn / turns for turn in range(turns)]
+    yield [Square((width - 1) / 2, (height - 1) / 2, whole, angle) for angle in angles]
+    side = float(min(width, height))
+    if side < 0.8 * whole:
+        yield [Square(*place, side, angle) for place in _grid(width, height, side) for angle in angles]
+    for share in (0.6, 0.4):
+        places = _grid(width, height, share * side)
+        yield [Square(*place, share * side, angle) for place in places for angle in angles]
+
+
+def around(hip: NDArray[np.floating], rim: NDArray[np.floating]) -> Square:
+    """The square of a body whose hip centre and circle point are known."""
+    across, down = rim - hip
+    side = ROOM * float(np.hypot(across, down))
+    return Square(float(hip[0]), float(hip[1]), side, float(np.arctan2(across, -down)))
+
+
+@lru_cache(maxsize=1)
+def anchors() -> NDArray[np.float64]:
+    """Anchor centres (2254, 2) in pixels of the detector's input, row by row, fine to coarse."""
+    rows = []
+    for stride, count in STRIDES:
+        line = (np.arange(INPUT // stride) + 0.5) * stride
+        y, x = np.meshgrid(line, line, indexing="ij")
+        rows.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), count, axis=0))
+    return np.concatenate(rows)
+
+
+def decode(
+    raw: NDArray[np.floating], places: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Centres (N, 2), sizes (N, 2) and the four key points (N, 4, 2) in input pixels."""
+    centre = raw[:, :2] + places
+    points = raw[:, 4:].reshape(-1, 4, 2) + places[:, None]
+    return centre, np.asarray(raw[:, 2:4], dtype=np.float64), points
+
+
+def interpreter(model: Path, threads: int) -> Any:
+    """A ready TensorFlow Lite interpreter of a model file."""
+    made = library("ai_edge_litert.interpreter", extra="video").Interpreter(
+        str(model), num_threads=threads
+    )
+    made.allocate_tensors()
+    return made
+
+
+def _groups(
+    centre: NDArray[np.float64], size: NDArray[np.float64], scores: NDArray[np.floating]
+) -> list[NDArray[np.intp]]:
+    """Boxes that show one person, as rows; the best person first."""
+    low, high = centre - size / 2, centre + size / 2
+    left = np.argsort(-scores, kind="stable")
+    groups = []
+    while len(left):
+        best = left[0]
+        sides = np.minimum(high[left], high[best]) - np.maximum(low[left], low[best])
+        common = np.prod(np.clip(sides, 0, None), axis=1)
+        areas = np.prod(size[left], axis=1) + np.prod(size[best])
+        same = common / np.maximum(areas - common, 1e-9) > SAME_PERSON
+        same[0] = True
+        groups.append(left[same])
+        left = left[~same]
+    return groups
+
+
+def _distinct(found: list[Detection]) -> list[Detection]:
+    """One detection a person, where several parts of the image show the same one."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda detection: -detection.score):
+        if all(overlap(one.box, other.box) < 0.5 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _sigmoid(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
