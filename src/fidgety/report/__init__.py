@@ -1,1 +1,38 @@
-"""."""
+"""One infant's assessment as a page that a person can read: one HTML file, nothing to load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fidgety.files import write_text
+from fidgety.report.page import render_report
+
+__all__ = ["render_report", "write_report"]
+
+
+def write_report(assessment: Mapping[str, Any], out: str | os.PathLike[str]) -> Path:
+    """Write the report of one assessment as a single self-contained HTML file.
+
+    Parameters
+    ----------
+    assessment : mapping
+        The parsed content of ``assessment.json``. Parts that are missing or null are left out of the
+        page, or named as not given; NaN and infinity count as null.
+    out : path-like
+        File to write, usually ``report.html`` beside ``assessment.json``. Missing folders are made.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`, written whole or not at all.
+
+    Raises
+    ------
+    FileError
+        E501 to E503 if the file cannot be written, E511 if `assessment` is not an assessment, or was
+        written by a newer version than this one.
+    """
+    return write_text(out, render_report(assessment))

@@ -1,0 +1,206 @@
+"""Assessment to HTML: what the templates are given, and the policy that nothing is loaded."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from fidgety.report import words
+from fidgety.report.body_map import draw_body, places
+from fidgety.report.cohort import draw_check, draw_cohort, share_below, table_of_tenths
+from fidgety.report.reading import complete, look_up
+from fidgety.report.risk_scale import draw_hundred, draw_risk_scale
+from fidgety.report.svg import cividis
+from fidgety.report.timeline import draw_timeline, even_share, mean_between
+
+__all__ = ["prevalence_of", "render_report"]
+
+NOT_GIVEN = Markup('<span class="absent">not given</span>')
+FORMS = {
+    "risk": lambda v: words.fixed(v, 2),
+    "change": lambda v: words.fixed(v, 3),
+    "one": lambda v: words.fixed(v, 1),
+    "two": lambda v: words.fixed(v, 2),
+    "four": lambda v: words.fixed(v, 4),
+    "count": lambda v: f"{v:,.0f}",
+    "plain": lambda v: f"{v:g}",
+    "percent": words.percent,
+    "percent2": lambda v: words.percent(v, 2),
+    "clock": words.clock,
+    "clock1": lambda v: words.clock(v, 1),
+}
+
+
+def render_report(assessment: Mapping[str, Any]) -> str:
+    """The report of one assessment as the text of one HTML file (see `fidgety.report.write_report`)."""
+    whole = complete(assessment)
+    return _environment().get_template("report.html").render(_context(whole))
+
+
+def prevalence_of(trained: Mapping[str, Any]) -> float | None:
+    """Share of abnormal infants a model was trained on, or None if unknown or without one class."""
+    infants, abnormal = trained["n_infants"], trained["n_abnormal"]
+    known = infants is not None and abnormal is not None and 0 < abnormal < infants
+    return abnormal / infants if known else None
+
+
+def _context(whole: dict[str, Any]) -> dict[str, Any]:
+    """Everything the template shows beyond the assessment itself."""
+
+    def number(key: str, form: str = "two") -> Markup:
+        """The value at `key`, rounded for the eye, exact in the markup, traceable by its key."""
+        value = look_up(whole, key)
+        if value is None:
+            return NOT_GIVEN
+        text = FORMS[form](value)
+        return Markup('<data value="{}" data-key="{}">{}</data>').format(value, key, text)
+
+    risk, scores = whole["risk"], whole["cohort"]["scores"]
+    refused = whole["quality"]["verdict"] == "refused"
+    return {
+        "a": whole,
+        "number": number,
+        "words": words,
+        "refused": refused,
+        "created": _moment(whole["created"]),
+        "risk_scale": None if risk is None else draw_risk_scale(whole),
+        "odds": None if refused else _odds(whole),
+        "timeline": _timeline(whole),
+        "body": _body(whole["joints"]),
+        "check": draw_check(whole["explanation_check"]),
+        "cohort": draw_cohort(scores, risk) if scores else None,
+        "tenths": table_of_tenths(scores) if scores else [],
+        "below": {
+            label: share_below(scores, label, risk) if risk is not None else None
+            for label in (0, 1)
+        },
+        "ramp": [cividis(step / 11) for step in range(12)],
+        "style": Markup(_asset("report.css")),
+        "script": Markup(_asset("report.js")),
+        "policy": _policy(),
+    }
+
+
+def _odds(whole: dict[str, Any]) -> dict[str, Any] | None:
+    """Natural frequencies at the cohort's own prevalence; None where the risk is no probability."""
+    risk, base = whole["risk"], prevalence_of(whole["model"]["trained"])
+    if risk is None or not whole["calibrated"] or not 0 <= risk <= 1:
+        return None
+    interval = whole["interval"]
+    return {
+        "base": base,
+        "before": None if base is None else words.natural_frequency(base),
+        "after": words.natural_frequency(risk),
+        "hundred": draw_hundred(risk, interval),
+    }
+
+
+def _timeline(whole: dict[str, Any]) -> dict[str, Any] | None:
+    clips, movement = whole["clips"], whole["movement"]
+    if not clips:
+        return None
+    share = even_share(clips)
+    rows = [
+        {
+            "index": index,
+            "times": _times(clip["attention"], share),
+            "movement": [
+                None
+                if clip["start_s"] is None or clip["end_s"] is None
+                else mean_between(movement["time_s"], series, clip["start_s"], clip["end_s"])
+                for series in movement["parts"].values()
+            ],
+        }
+        for index, clip in enumerate(clips)
+    ]
+    weighted = [row for row in rows if row["times"] is not None]
+    highest = sorted(weighted, key=lambda row: row["times"], reverse=True)[:3]
+    return {
+        "drawing": draw_timeline(whole),
+        "share": share,
+        "rows": rows,
+        "highest": highest,
+        "parts": list(movement["parts"]),
+        "contributions": any(clip["contribution"] is not None for clip in clips),
+    }
+
+
+def _body(joints: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if not joints:
+        return None
+    attention = [joint["attention"] for joint in joints if joint["attention"] is not None]
+    share = sum(attention) / len(attention) if sum(attention) > 0 else None
+    rows = [
+        {"index": index, "times": _times(joint["attention"], share)}
+        for index, joint in enumerate(joints)
+    ]
+    rows.sort(key=lambda row: row["times"] if row["times"] is not None else -1.0, reverse=True)
+    return {
+        "attention": draw_body(
+            joints, "attention", "Attention of each joint", "times the even share", share
+        )
+        if share
+        else None,
+        "movement": draw_body(
+            joints, "movement", "Measured movement of each joint", "trunk lengths per second"
+        ),
+        "measured": places(joints)[1],
+        "rows": rows,
+        "contributions": any(joint["contribution"] is not None for joint in joints),
+    }
+
+
+def _times(attention: float | None, share: float | None) -> float | None:
+    return None if attention is None or not share else attention / share
+
+
+def _moment(created: str | None) -> str | None:
+    """A timestamp as day and time; one that cannot be read is shown as it is."""
+    if created is None:
+        return None
+    try:
+        return f"{datetime.fromisoformat(created):%d %B %Y, %H:%M %Z}".strip().removesuffix(",")
+    except ValueError:
+        return created
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("fidgety.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["joint"] = words.joint_words
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    folder = resources.files("fidgety.report").joinpath("templates")
+    return "\n" + folder.joinpath(name).read_text("utf-8")
+
+
+def _policy() -> Markup:
+    """Content security policy: nothing is loaded; this style and this script alone apply."""
+    style, script = (
+        base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
+        for name in ("report.css", "report.js")
+    )
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return Markup('<meta http-equiv="Content-Security-Policy" content="{}">').format(policy)
+
+

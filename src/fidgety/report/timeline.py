@@ -1,0 +1,225 @@
+"""Where in time the network put its weight, over the movement that was measured there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from markupsafe import Markup
+
+from fidgety.report.svg import cividis, drawing, el, linear, short, ticks
+from fidgety.report.words import clock, fixed, joint_words, span
+
+__all__ = ["binned", "draw_timeline", "even_share", "mean_between"]
+
+WIDTH, LEFT, RIGHT = 860.0, 104.0, 12.0
+MARKS_TOP, MARK_HEIGHT = 4.0, 18.0
+ATTENTION_HEIGHT, ROW_HEIGHT, GAP = 104.0, 36.0, 9.0
+COLUMNS = 372  # one per two units of width: more would not be seen, and the file would grow
+Scale = Callable[[float], float]
+
+
+def even_share(clips: Sequence[dict[str, Any]]) -> float | None:
+    """The attention each clip would have if the network weighted all it could use alike."""
+    weighted = [clip for clip in clips if clip["attention"] is not None and _usable(clip)]
+    total = sum(clip["attention"] for clip in weighted)
+    return total / len(weighted) if total > 0 else None
+
+
+def draw_timeline(whole: dict[str, Any]) -> Markup:
+    """Attention of each clip, movement of each body part and the marks of quality on one time axis.
+
+    Parameters
+    ----------
+    whole : dict
+        A complete assessment with at least one clip.
+    """
+    clips, end = whole["clips"], _duration(whole)
+    rows = binned(whole["movement"], end)
+    x = linear((0, end), (LEFT, WIDTH - RIGHT))
+    marked = [reason for reason in whole["quality"]["reasons"] if reason["ranges"]]
+    top = MARKS_TOP + (MARK_HEIGHT + 12 if marked else 0)
+    bottom = top + ATTENTION_HEIGHT + len(rows) * (ROW_HEIGHT + GAP) + 4
+    shapes = [_marks(marked, x, bottom)] if marked else []
+    shapes.append(_attention(clips, x, top))
+    shapes += _movement(rows, end, top + ATTENTION_HEIGHT + GAP)
+    shapes += _time_axis(end, x, bottom)
+    return drawing("timeline", "Attention and movement over time", _told(clips), (WIDTH, bottom + 44),
+                   *shapes)  # fmt: skip
+
+
+def binned(
+    movement: dict[str, Any], end: float, columns: int = COLUMNS
+) -> dict[str, list[float | None]]:
+    """Mean movement of each body part in `columns` equal stretches of 0..`end` seconds.
+
+    A stretch without a measured value is None.
+    """
+    return {
+        part: [
+            _mean(values)
+            for values in _into_columns(movement["time_s"], series, end, columns)
+        ]
+        for part, series in movement["parts"].items()
+    }
+
+
+def mean_between(
+    time_s: Sequence[float | None], series: Sequence[float | None], start: float, end: float
+) -> float | None:
+    """Mean of the measured values of `series` from `start` up to `end` seconds, or None."""
+    inside = zip(time_s, series, strict=False)
+    return _mean([v for t, v in inside if t is not None and v is not None and start <= t < end])
+
+
+def _into_columns(
+    time_s: Sequence[float | None], series: Sequence[float | None], end: float, columns: int
+) -> list[list[float]]:
+    bins: list[list[float]] = [[] for _ in range(columns)]
+    for t, value in zip(time_s, series, strict=False):
+        if t is not None and value is not None and 0 <= t <= end:
+            bins[min(int(t / end * columns), columns - 1)].append(value)
+    return bins
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _usable(clip: dict[str, Any]) -> bool:
+    return clip["usable"] is not False
+
+
+def _duration(whole: dict[str, Any]) -> float:
+    ends = [clip["end_s"] for clip in whole["clips"] if clip["end_s"] is not None]
+    times = [t for t in whole["movement"]["time_s"] if t is not None]
+    return max([whole["input"]["duration_s"] or 0, *ends, *times, 1e-6])
+
+
+def _told(clips: Sequence[dict[str, Any]]) -> str:
+    share = even_share(clips)
+    if share is None:
+        return "No attention was recorded."
+    best = max((c for c in clips if c["attention"] is not None), key=lambda c: c["attention"])
+    return (
+        f"{len(clips)} clips. The highest weight lies at {span(best['start_s'] or 0, best['end_s'] or 0)}"
+        f", {fixed(best['attention'] / share, 1)} times the even share. The table below has every value."
+    )
+
+
+def _attention(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup:
+    share, floor = even_share(clips), top + ATTENTION_HEIGHT
+    known = [clip for clip in clips if None not in (clip["start_s"], clip["end_s"])]
+    if share is None or not known:
+        return el("g", _row_label("attention", floor - ATTENTION_HEIGHT / 2))
+    most = max(clip["attention"] or 0 for clip in known)
+    y = linear((0, max(most / share, 1.5)), (floor, top + 8))
+    half = _stride(known) / 2
+    bars = []
+    for clip in known:
+        middle = (clip["start_s"] + clip["end_s"]) / 2
+        left, right = x(max(middle - half, 0)), x(middle + half)
+        when = span(clip["start_s"], clip["end_s"], 1)
+        if not _usable(clip) or clip["attention"] is None:
+            bars.append(el("rect", el("title", f"{when}: not usable"), fill="url(#hatch)", x=left,
+                           y=floor - 10, width=right - left, height=10.0))  # fmt: skip
+            continue
+        times = clip["attention"] / share
+        bars.append(el("rect", el("title", f"{when}: {fixed(times, 1)} \N{MULTIPLICATION SIGN}"),
+                       fill=cividis(clip["attention"] / most if most else 0), x=left, y=y(times),
+                       width=max(right - left, 0.6), height=floor - y(times)))  # fmt: skip
+    guides = [_guide(value, x, y) for value in _multiples(most / share)]
+    return el("g", _row_label("attention", top + 20), *guides[1:], el("g", *bars, class_="bars"),
+              guides[0])  # fmt: skip
+
+
+def _multiples(most: float) -> list[int]:
+    """1 (the even share) and, where there is room, one round multiple above it."""
+    higher = [value for value in (2, 3, 4, 5, 8, 10, 15, 20, 50, 100) if 1.6 < value <= most]
+    return [1, higher[-1]] if higher else [1]
+
+
+def _guide(times: float, x: Scale, y: Scale) -> Markup:
+    even = times == 1
+    return el(
+        "g",
+        el("line", class_="even" if even else "guide", x1=LEFT, x2=WIDTH - RIGHT, y1=y(times),
+           y2=y(times)),
+        el("text", f"{times} \N{MULTIPLICATION SIGN}{' even' if even else ''}", class_="tick",
+           x=LEFT - 8, y=y(times) + 4, text_anchor="end"),
+    )  # fmt: skip
+
+
+def _stride(clips: Sequence[dict[str, Any]]) -> float:
+    """Usual time from one clip to the next; a lone clip is as wide as it lasts."""
+    starts = sorted(clip["start_s"] for clip in clips)
+    steps = [later - earlier for earlier, later in pairwise(starts) if later > earlier]
+    return median(steps) if steps else clips[0]["end_s"] - clips[0]["start_s"]
+
+
+def _movement(rows: dict[str, list[float | None]], end: float, top: float) -> list[Markup]:
+    """One row for each part, all to one scale, so that limbs can be compared."""
+    most = max((v for row in rows.values() for v in row if v is not None), default=0.0) or 1.0
+    x = linear((0, COLUMNS), (LEFT, WIDTH - RIGHT))
+    drawn = []
+    for index, (part, row) in enumerate(rows.items()):
+        floor = top + index * (ROW_HEIGHT + GAP) + ROW_HEIGHT
+        y = linear((0, most), (floor, floor - ROW_HEIGHT))
+        drawn.append(
+            el(
+                "g",
+                _row_label(joint_words(part), floor - 12),
+                el("line", class_="base", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor),
+                el("path", class_="energy", d=_area(row, x, y)),
+            )
+        )
+    return drawn
+
+
+def _area(row: Sequence[float | None], x: Scale, y: Scale) -> str:
+    """Filled outline of the stretches with values; a gap stays open."""
+    path, run = [], []
+    for column, value in enumerate([*row, None]):
+        if value is not None:
+            run.append(f"{short(x(column + 0.5))} {short(y(value))}")
+        elif run:
+            first, last = run[0].split()[0], run[-1].split()[0]
+            path.append(f"M{first} {short(y(0))}L{'L'.join(run)}L{last} {short(y(0))}Z")
+            run = []
+    return "".join(path)
+
+
+def _row_label(text: str, y: float) -> Markup:
+    return el("text", text, class_="row-label", x=0.0, y=y)
+
+
+def _marks(reasons: Sequence[dict[str, Any]], x: Scale, bottom: float) -> Markup:
+    """Hatched stretches over all rows, each named by its code above."""
+    shapes: list[Markup] = [_row_label("quality", MARKS_TOP + 13)]
+    free_from = 0.0
+    for reason in reasons:
+        for start, end in reason["ranges"]:
+            left, width = x(start), max(x(end) - x(start), 2.0)
+            shapes.append(el("rect", el("title", f"{span(start, end)}: {reason['text'] or ''}"),
+                             fill="url(#hatch)", class_="mark", x=left, y=MARKS_TOP + MARK_HEIGHT,
+                             width=width, height=bottom - MARKS_TOP - MARK_HEIGHT))  # fmt: skip
+            if left >= free_from:
+                shapes.append(el("text", reason["code"] or "", class_="tick", x=left,
+                                 y=MARKS_TOP + 13))  # fmt: skip
+                free_from = left + 44
+    return el("g", *shapes)
+
+
+def _time_axis(end: float, x: Scale, bottom: float) -> list[Markup]:
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+    drawn = [el("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom)]
+    for second in ticks(end, 9, steps):
+        at = x(second)
+        drawn.append(el("line", class_="axis", x1=at, x2=at, y1=bottom, y2=bottom + 6))
+        drawn.append(
+            el("text", clock(second), class_="tick", x=at, y=bottom + 21, text_anchor="middle")
+        )
+    note = "minutes:seconds of the recording"
+    return [*drawn, el("text", note, class_="tick", x=LEFT, y=bottom + 40)]

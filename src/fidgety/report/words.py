@@ -1,0 +1,96 @@
+"""Numbers, times and odds in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = [
+    "NaturalFrequency",
+    "clock",
+    "fixed",
+    "joint_words",
+    "natural_frequency",
+    "percent",
+    "shift_prevalence",
+    "span",
+]
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def fixed(value: float, digits: int = 2) -> str:
+    """`value` with so many decimals and a true minus sign: ``0.31``."""
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as a percentage: ``12.5 %`` (with a no-break space)."""
+    return f"{fixed(100 * value, digits)}\N{NO-BREAK SPACE}%"
+
+
+def clock(seconds: float, digits: int = 0) -> str:
+    """Seconds as minutes and seconds: ``0:41`` or ``0:41.5``."""
+    scale = 10**digits
+    whole = round(abs(seconds) * scale)
+    minutes, rest = divmod(whole, 60 * scale)
+    width = 2 if digits == 0 else digits + 3
+    sign = MINUS if seconds < 0 and whole else ""
+    return f"{sign}{minutes}:{rest / scale:0{width}.{digits}f}"
+
+
+def span(start: float, end: float, digits: int = 0) -> str:
+    """Two moments: ``0:41 to 0:58``."""
+    return f"{clock(start, digits)} to {clock(end, digits)}"
+
+
+def joint_words(name: str | None) -> str:
+    """A joint or part as words: ``right wrist``."""
+    return (name or "unnamed").replace("_", " ")
+
+
+def shift_prevalence(risk: float, trained: float, here: float) -> float:
+    """A calibrated risk carried from one prevalence to another by its odds.
+
+    Assumes that the recording is as telling in both places, so that only the odds before it differ:
+    odds(here) = odds(risk) * [here / (1 - here)] / [trained / (1 - trained)].
+
+    Parameters
+    ----------
+    risk : float
+        Probability in 0..1 at the prevalence `trained`.
+    trained, here : float
+        Prevalences, between 0 and 1 without the ends.
+
+    Returns
+    -------
+    float
+        Probability in 0..1 at the prevalence `here`.
+    """
+    if risk in (0.0, 1.0):
+        return risk
+    odds = risk / (1 - risk) * (here / (1 - here)) / (trained / (1 - trained))
+    return odds / (1 + odds)
+
+
+@dataclass(frozen=True)
+class NaturalFrequency:
+    """``count`` of ``of`` infants, both whole numbers."""
+
+    count: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.count:,} of {self.of:,}"
+
+
+def natural_frequency(probability: float) -> NaturalFrequency:
+    """A probability as a count of 100 infants, or of 1,000 or 10,000 where 100 would be too coarse.
+
+    The sample is the smallest in which both the count and its complement reach 1, or 10,000.
+    """
+    for of in (100, 1_000, 10_000):
+        count = math.floor(probability * of + 0.5)
+        if of == 10_000 or (probability * of >= 1 and (1 - probability) * of >= 1):
+            return NaturalFrequency(count, of)
+    raise AssertionError  # the loop returns at 10,000
