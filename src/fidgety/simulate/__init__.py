@@ -1,1 +1,28 @@
-"""."""
+"""Simulated infants with known fidgety movements: a test bench, not a substitute for infants."""
+
+from fidgety.simulate.camera import CameraConfig
+from fidgety.simulate.cohort import (
+    DIFFICULTIES,
+    Difficulty,
+    SimulatedRecording,
+    SimulationConfig,
+    simulate_cohort,
+    simulate_infant,
+)
+from fidgety.simulate.folder import simulate_study
+from fidgety.simulate.movement import MovementConfig, Pattern
+from fidgety.simulate.tracker import TrackerConfig
+
+__all__ = [
+    "DIFFICULTIES",
+    "CameraConfig",
+    "Difficulty",
+    "MovementConfig",
+    "Pattern",
+    "SimulatedRecording",
+    "SimulationConfig",
+    "TrackerConfig",
+    "simulate_cohort",
+    "simulate_infant",
+    "simulate_study",
+]

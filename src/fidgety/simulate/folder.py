@@ -1,0 +1,186 @@
+"""A simulated cohort as a study folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fidgety.errors import StudyError
+from fidgety.files import make_folder, whole_file, write_json, write_text
+from fidgety.pose.pose import Pose
+from fidgety.simulate.body import SKELETON
+from fidgety.simulate.cohort import (
+    DIFFICULTIES,
+    Difficulty,
+    SimulatedRecording,
+    SimulationConfig,
+    simulate_cohort,
+)
+
+__all__ = ["simulate_study"]
+
+
+def simulate_study(
+    out: str | os.PathLike[str],
+    *,
+    infants: int = 40,
+    abnormal_fraction: float = 0.5,
+    seconds: float = 60.0,
+    fps: float | None = None,
+    seed: int = 0,
+    difficulty: Difficulty | SimulationConfig = "medium",
+    recordings_per_infant: int = 1,
+    openpose_json: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a study folder of simulated infants.
+
+    Writes ``labels.csv``, ``estimated_poses/<recording>.parquet``, ``truth/<recording>.parquet``
+    (``time_s`` and the amount of fidgety movement of each joint, 0 to 1), ``truth/patterns.csv``
+    and ``study.json``, which says that all of it is simulated, and from what.
+
+    Parameters
+    ----------
+    out : path-like
+        A folder that is new, empty, or holds a simulated study to be replaced file by file.
+    infants : int
+        Number of infants.
+    abnormal_fraction : float
+        Share of them whose fidgety movements are absent or abnormal.
+    seconds : float
+        Length of each recording.
+    fps : float, optional
+        Frame rate; drawn from 15 to 60 for each recording if not given.
+    seed : int
+        The same seed gives the same study.
+    difficulty : {"easy", "medium", "hard"} or SimulationConfig
+        What infants, cameras and errors are drawn from.
+    recordings_per_infant : int
+        Recordings of each infant.
+    openpose_json : bool
+        Also write ``openpose_json/<recording>/<recording>_<frame>_keypoints.json``.
+    progress : callable, optional
+        Called with the recordings written so far and their total.
+
+    Returns
+    -------
+    pathlib.Path
+        The study folder.
+
+    Raises
+    ------
+    StudyError
+        E230 to E236 as `simulate_cohort`; E238 the folder holds something else.
+    FileError
+        E501 to E503 the system refused to write.
+    """
+    cohort = simulate_cohort(
+        infants,
+        abnormal_fraction=abnormal_fraction,
+        seconds=seconds,
+        fps=fps,
+        seed=seed,
+        difficulty=difficulty,
+        recordings_per_infant=recordings_per_infant,
+    )
+    first = next(cohort)  # refuses impossible wishes before anything is written
+    folder = _free_folder(out)
+    config = DIFFICULTIES[difficulty] if isinstance(difficulty, str) else difficulty
+    arguments = {
+        "infants": infants,
+        "abnormal_fraction": abnormal_fraction,
+        "seconds": seconds,
+        "fps": fps,
+        "seed": seed,
+        "difficulty": difficulty if isinstance(difficulty, str) else "custom",
+        "recordings_per_infant": recordings_per_infant,
+    }
+    write_json(
+        folder / "study.json",
+        {
+            "schema_version": 1,
+            "simulated": True,
+            "skeleton": SKELETON.name,
+            "arguments": arguments,
+            "settings": asdict(config),
+        },
+    )
+    labels, patterns = [], []
+    total = infants * recordings_per_infant
+    for done, recording in enumerate(_chained(first, cohort), start=1):
+        _write_recording(folder, recording, openpose_json)
+        labels.append(
+            (
+                recording.infant_id,
+                recording.label,
+                recording.name,
+                recording.age_weeks,
+                recording.site,
+            )
+        )
+        patterns.append((recording.infant_id, recording.name, recording.pattern))
+        if progress is not None:
+            progress(done, total)
+    _write_csv(folder / "truth" / "patterns.csv", ("infant_id", "recording", "pattern"), patterns)
+    _write_csv(
+        folder / "labels.csv", ("infant_id", "label", "recording", "age_weeks", "site"), labels
+    )
+    return folder
+
+
+def _free_folder(out: str | os.PathLike[str]) -> Path:
+    folder = make_folder(out)
+    if any(folder.iterdir()) and not (folder / "study.json").is_file():
+        raise StudyError(
+            "E238",
+            "The folder is not empty and holds no simulated study",
+            where=out,
+            why="simulated and real recordings must not mix",
+            remedy="Choose a new folder",
+        )
+    return folder
+
+
+def _chained(
+    first: SimulatedRecording, others: Iterable[SimulatedRecording]
+) -> Iterable[SimulatedRecording]:
+    yield first
+    yield from others
+
+
+def _write_recording(folder: Path, recording: SimulatedRecording, openpose_json: bool) -> None:
+    recording.pose.save(folder / "estimated_poses" / f"{recording.name}.parquet")
+    truth = {"time_s": recording.pose.time} | {
+        joint: recording.fidgety[:, row] for row, joint in enumerate(SKELETON.joints)
+    }
+    with whole_file(folder / "truth" / f"{recording.name}.parquet") as draft:
+        pq.write_table(pa.table(truth), draft, compression="zstd")
+    if openpose_json:
+        _write_openpose(folder / "openpose_json" / recording.name, recording.name, recording.pose)
+
+
+def _write_openpose(folder: Path, name: str, pose: Pose) -> None:
+    """One JSON file a frame, as OpenPose 1.3 writes them for its 18-point model."""
+    points = np.concatenate([np.nan_to_num(pose.xy), pose.confidence[..., np.newaxis]], axis=2)
+    for frame, joints in enumerate(points.reshape(len(pose), -1)):
+        numbers = ",".join(f"{number:.6g}" for number in joints)
+        write_text(
+            folder / f"{name}_{frame:012d}_keypoints.json",
+            '{"version":1.3,"people":[{"person_id":[-1],"pose_keypoints_2d":[' + numbers + "]}]}\n",
+        )
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
