@@ -1,0 +1,175 @@
+"""Rules on whose body it is and how it lies, from its outline alone.
+
+Only shapes are used that do not change when the camera is turned about its axis. What a flat image
+cannot tell is left unsaid: a body sitting upright before a level camera looks the same as one lying
+with drawn-up legs below a camera that looks down.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.pose.quality.reasons import range_words, reason
+from fidgety.pose.quality.scene import Finding, Scene
+
+__all__ = ["end_on", "facing", "proportions", "straight"]
+
+_HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+_LONGEST = 0.95  # quantile that stands for a bone seen at its full length
+_SMOOTHING_S = 1.0
+
+
+def proportions(scene: Scene) -> Finding:
+    """E107, W107: longest legs against the trunk, and the head against the legs."""
+    config = scene.config
+    trunk = _longest(np.linalg.norm(_trunk(scene), axis=1))
+    leg = max(
+        (_longest(_bone(scene, f"{s}_hip", f"{s}_knee"))
+         + _longest(_bone(scene, f"{s}_knee", f"{s}_ankle")) for s in ("right", "left")),
+        key=np.nan_to_num,
+    )  # fmt: skip
+    head = _longest(_head_size(scene))
+    leg_trunk, head_leg = leg / trunk, head / leg
+    measures = {"leg_trunk": _or_none(leg_trunk), "head_leg": _or_none(head_leg)}
+    clear = leg_trunk > config.leg_trunk_refused and head_leg < config.head_leg_refused
+    if not clear and not (leg_trunk > config.leg_trunk or head_leg < config.head_leg):
+        return Finding(measures)
+    text = f"The legs are {leg_trunk:.1f} times as long as the trunk (infants: 1.1 to 1.3)"
+    if np.isfinite(head_leg):
+        text += f", the head is {100 * head_leg:.0f} % of the legs (infants: 40 to 50)"
+    verdict = "these are" if clear else "these may be"
+    text += f": {verdict} the proportions of an adult or older child."
+    return Finding(measures, (reason("E107" if clear else "W107", text, scene.whole),))
+
+
+def facing(scene: Scene) -> Finding:
+    """E113, W113, W114: body seen from behind, or lying on its side.
+
+    The signed width of shoulders and hips across the trunk is positive where the front faces the
+    camera, whatever the camera's turn.
+    """
+    config = scene.config
+    trunk = _trunk(scene)
+    shoulders = _vector(scene, "right_shoulder", "left_shoulder")
+    hips = _vector(scene, "right_hip", "left_hip")
+    with np.errstate(invalid="ignore"):
+        width = _cross((shoulders + hips) / 2, trunk) / np.linalg.norm(trunk, axis=1)
+    width = scene.smoothed(width, _SMOOTHING_S) / scene.trunk_px
+    if not np.isfinite(width).any():
+        return Finding({"facing": None, "prone_share": None, "side_share": None})
+    known = np.isfinite(width)
+    behind = known & (np.nan_to_num(width) < -config.facing)
+    side = known & (np.abs(np.nan_to_num(width)) <= config.facing)
+    measures: dict[str, float | None] = {
+        "facing": float(np.median(width[known])),
+        "prone_share": scene.share(behind),
+        "side_share": scene.share(side),
+    }
+    found = []
+    if behind.any():
+        ranges = scene.ranges(behind)
+        face = scene.seen[behind][:, scene.row("nose", "right_eye", "left_eye")].all(axis=1)
+        shown = float(np.mean(face)) > 0.5
+        refused = scene.share(behind) > config.prone_refused and not shown
+        cause = "left and right may be exchanged throughout" if shown else "lying on the belly"
+        text = (
+            f"The body is seen from behind {range_words(ranges)}: {cause}. "
+            "It should lie on its back."
+        )
+        severity = None if refused else scene.severity(behind)
+        found.append(reason("E113" if refused else "W113", text, ranges, severity))
+    if side.any():
+        ranges = scene.ranges(side)
+        text = f"The body lies on its side {range_words(ranges)}. It should lie on its back."
+        found.append(reason("W114", text, ranges, scene.severity(side)))
+    return Finding(measures, tuple(found))
+
+
+def end_on(scene: Scene) -> Finding:
+    """W115: a trunk shortened against the shoulders' breadth."""
+    breadth = _longest(np.linalg.norm(_vector(scene, "right_shoulder", "left_shoulder"), axis=1))
+    lengths = scene.smoothed(np.linalg.norm(_trunk(scene), axis=1), _SMOOTHING_S) / breadth
+    known = np.isfinite(lengths)
+    if not known.any():
+        return Finding({"trunk_shoulders": None})
+    frames = known & (np.nan_to_num(lengths) < scene.config.end_on)
+    measures: dict[str, float | None] = {"trunk_shoulders": float(np.median(lengths[known]))}
+    if not frames.any():
+        return Finding(measures)
+    ranges = scene.ranges(frames)
+    text = (
+        f"The trunk is seen end on {range_words(ranges)}: the infant sits, or the camera is not "
+        "above it. Lay it on its back and film from straight above."
+    )
+    return Finding(measures, (reason("W115", text, ranges, scene.severity(frames)),))
+
+
+def straight(scene: Scene) -> Finding:
+    """W116: both legs in line with the trunk nearly all the time."""
+    trunk = _trunk(scene)
+    limit = np.cos(np.radians(scene.config.straight_deg))
+    known = np.ones(len(trunk), dtype=bool)
+    frames = known.copy()
+    for side in ("right", "left"):
+        thigh = _vector(scene, f"{side}_hip", f"{side}_knee")
+        shank = _vector(scene, f"{side}_knee", f"{side}_ankle")
+        bends = _cosine(trunk, thigh), _cosine(thigh, shank)
+        known &= np.isfinite(bends[0]) & np.isfinite(bends[1])
+        frames &= (np.nan_to_num(bends[0]) > limit) & (np.nan_to_num(bends[1]) > limit)
+    if not known.any():
+        return Finding({"straight_share": None})
+    share = scene.seconds(frames & known) / max(scene.seconds(known), 1e-9)
+    measures: dict[str, float | None] = {"straight_share": share}
+    if share <= scene.config.straight_share:
+        return Finding(measures)
+    text = (
+        f"Both legs run on in line with the trunk in {100 * share:.0f} % of the frames: the body "
+        "seems to stand, or to be held up. It should lie on its back, free to move."
+    )
+    return Finding(measures, (reason("W116", text, scene.ranges(frames)),))
+
+
+def _vector(scene: Scene, start: str, end: str) -> NDArray[np.float64]:
+    a, b = scene.row(start, end)
+    return scene.xy[:, b] - scene.xy[:, a]  # (T, 2)
+
+
+def _bone(scene: Scene, start: str, end: str) -> NDArray[np.float64]:
+    return np.linalg.norm(_vector(scene, start, end), axis=1)
+
+
+def _trunk(scene: Scene) -> NDArray[np.float64]:
+    """From the middle of the shoulders to the middle of the hips, pixels (T, 2)."""
+    ends = scene.row("right_shoulder", "left_shoulder", "right_hip", "left_hip")
+    at = scene.xy[:, ends]
+    return at[:, 2:].mean(axis=1) - at[:, :2].mean(axis=1)
+
+
+def _head_size(scene: Scene) -> NDArray[np.float64]:
+    """Largest distance (T,) from an ear to another point of the head; NaN without an ear.
+
+    From ear to ear in front view, from ear to nose in profile: much the same length.
+    """
+    at = scene.xy[:, scene.row(*_HEAD)]  # (T, 5, 2)
+    far = [np.linalg.norm(at[:, ear, None] - at, axis=2) for ear in (3, 4)]
+    size = np.nan_to_num(np.concatenate(far, axis=1)).max(axis=1)
+    return np.where(size > 0, size, np.nan)
+
+
+def _longest(lengths: NDArray[np.float64]) -> float:
+    known = lengths[np.isfinite(lengths)]
+    return float(np.quantile(known, _LONGEST)) if len(known) else float("nan")
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return (a * b).sum(axis=1) / np.where(lengths > 0, lengths, np.nan)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
