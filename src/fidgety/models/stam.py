@@ -1,0 +1,448 @@
+"""STAM, the paper's Figure 1, read top to bottom: clips in, one risk and two attentions out.
+
+    clips -> input norm -> three graph blocks -> mean over time -> joint attention -> clip vector
+    clip vectors -> clip attention -> recording vector -> dropout -> linear -> logit
+
+Sources
+-------
+Nguyen-Thai et al. 2021, IEEE JBHI, doi 10.1109/JBHI.2021.3077957, arXiv 2105.09783: STAM, Figure 1;
+    its public implementation: the details the paper leaves open (norms, strides, initial weights).
+Yan, Xiong, Lin 2018, AAAI, arXiv 1801.07455: the ST-GCN block, partitions, edge importance.
+Ilse, Tomczak, Welling 2018, ICML, arXiv 1802.04712: attention pooling, and its gated form.
+
+Axes: N recordings, K clips, M = clips of all recordings together, C channels, T frames, V joints,
+P graph partitions, D width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fidgety.errors import ConfigError
+from fidgety.pose.skeleton import Skeleton, Strategy, adjacency, load_skeleton
+from fidgety.settings import from_plain, to_plain
+
+__all__ = ["COMPRESS_SCALES", "STAM", "STAMConfig", "STAMOutput"]
+
+# Where ``compress`` turns from linear to logarithmic, for the 7 channels in their order: about the
+# size of fidgety movements in trunk lengths, per second, per second squared.
+COMPRESS_SCALES = (1.0, 1.0, 0.2, 0.2, 2.0, 2.0, 0.2)
+
+
+@dataclass(frozen=True)
+class STAMConfig:
+    """Architecture of `STAM`; the defaults are the paper's.
+
+    Parameters
+    ----------
+    channels : int
+        Feature channels C.
+    skeleton : str or Skeleton
+        Layout of the V joints: a name or TOML file for `load_skeleton`, or the layout itself.
+    strategy, max_hop, dilation
+        Graph partition, as in `fidgety.pose.skeleton.adjacency`.
+    widths : tuple of int
+        Widths of the graph blocks before the last, whose width is `z_dim`.
+    z_dim, alpha_dim, beta_dim : int
+        Width D of clip vectors; hidden widths of clip attention and of joint attention.
+    temporal_kernel : int
+        Frames a block's convolution spans; odd.
+    dropout_gcn, dropout_context : float
+        Dropout in the graph blocks after the first, and on the recording vector.
+    masking : bool
+        Leave missing values out of norms, means and attention, in place of reading them as 0: a
+        hidden joint is not a still one.
+    edge_importance : bool
+        Learn a factor for each edge of the graph: bones differ in what their neighbours tell.
+    gated_attention : bool
+        Gate the attention's hidden layers: tanh alone is nearly linear around small values.
+    compress : bool
+        Pass the 7 channels through asinh first: gross movement is heavy-tailed against fidgety
+        amplitude, and would otherwise set the input norm's scale.
+    pool : {"mean", "mean_std"}
+        What is kept of a clip's frames: fidgety movement is variable, and a mean forgets how much.
+
+    Raises
+    ------
+    ConfigError
+        E702 if a value is impossible, E703 for an impossible graph.
+    PoseError
+        E304 or E305 if there is no such skeleton.
+    """
+
+    channels: int = 7
+    skeleton: str | Skeleton = "openpose18"
+    strategy: Strategy = "uniform"
+    max_hop: int = 3
+    dilation: int = 1
+    widths: tuple[int, ...] = (64, 128)
+    z_dim: int = 128
+    alpha_dim: int = 128
+    beta_dim: int = 128
+    temporal_kernel: int = 9
+    dropout_gcn: float = 0.3
+    dropout_context: float = 0.3
+    masking: bool = False
+    edge_importance: bool = False
+    gated_attention: bool = False
+    compress: bool = False
+    pool: Literal["mean", "mean_std"] = "mean"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        for name in ("channels", "z_dim", "alpha_dim", "beta_dim", "temporal_kernel"):
+            _require(
+                _is_count(getattr(self, name)), name, getattr(self, name), "a whole number from 1"
+            )
+        _require(all(map(_is_count, self.widths)), "widths", self.widths, "whole numbers from 1")
+        odd = self.temporal_kernel % 2 == 1
+        _require(odd, "temporal_kernel", self.temporal_kernel, "odd, to be centred on its frame")
+        for name in ("dropout_gcn", "dropout_context"):
+            value = getattr(self, name)
+            is_share = isinstance(value, int | float) and 0 <= value < 1
+            _require(is_share, name, value, "from 0 to below 1")
+        for name in ("masking", "edge_importance", "gated_attention", "compress"):
+            _require(
+                isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false"
+            )
+        _require(self.pool in ("mean", "mean_std"), "pool", self.pool, "mean or mean_std")
+        fits = not self.compress or self.channels == len(COMPRESS_SCALES)
+        _require(fits, "compress", self.compress, "off unless there are 7 channels")
+        adjacency(self.layout, self.strategy, self.max_hop, self.dilation)  # raises if impossible
+
+    @property
+    def layout(self) -> Skeleton:
+        """The skeleton itself."""
+        return (
+            self.skeleton if isinstance(self.skeleton, Skeleton) else load_skeleton(self.skeleton)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain form for JSON; `from_dict` reads it back."""
+        content = to_plain(self)
+        if isinstance(self.skeleton, Skeleton):
+            content["skeleton"] = self.skeleton.to_dict()
+        return content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> STAMConfig:
+        """Build a configuration from its plain form; keys left out take their defaults.
+
+        Raises
+        ------
+        ConfigError
+            E701 for an unknown key; else as the constructor.
+        """
+        content = dict(content)
+        if isinstance(content.get("skeleton"), dict):
+            content["skeleton"] = Skeleton.from_dict(content["skeleton"])
+        return from_plain(cls, content)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _require(holds: bool, name: str, value: object, wanted: str) -> None:
+    if not holds:
+        raise ConfigError(
+            "E702", f"{name} = {value!r} is impossible", remedy=f"It must be {wanted}"
+        )
+
+
+class STAMOutput(NamedTuple):
+    """What `STAM` says of N recordings.
+
+    Attributes
+    ----------
+    logit : Tensor (N,)
+        ``sigmoid(logit)`` is the risk: the probability of absent or abnormal fidgety movements.
+    clip_attention : Tensor (N, K)
+        Weight of each clip; sums to 1 over a recording's real clips and is 0 on padded ones.
+    joint_attention : Tensor (N, K, V)
+        Weight of each joint in each clip; sums to 1 over the joints, 0 throughout padded clips.
+    """
+
+    logit: Tensor
+    clip_attention: Tensor
+    joint_attention: Tensor
+
+
+class STAM(nn.Module):
+    """Spatio-temporal attention-based model of Nguyen-Thai et al. 2021.
+
+    Parameters
+    ----------
+    config : STAMConfig, optional
+        Architecture; the default is the paper's, 434,879 parameters.
+
+    Examples
+    --------
+    >>> model = STAM(STAMConfig()).eval()
+    >>> output = model(torch.randn(2, 5, 7, 30, 18))
+    >>> output.logit.shape, output.clip_attention.shape, output.joint_attention.shape
+    (torch.Size([2]), torch.Size([2, 5]), torch.Size([2, 5, 18]))
+    """
+
+    def __init__(self, config: STAMConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = STAMConfig() if config is None else config
+        graph = adjacency(config.layout, config.strategy, config.max_hop, config.dilation)
+        graph = torch.as_tensor(graph, dtype=torch.float32)  # (P, V, V)
+        widths = (config.channels, *config.widths, config.z_dim)
+        pooled = config.z_dim * (2 if config.pool == "mean_std" else 1)
+
+        self.input_norm = InputNorm(config)
+        self.blocks = nn.ModuleList(
+            GraphBlock(
+                *(widths[i], widths[i + 1]),
+                graph=graph,
+                config=config,
+                stride=1 if i == 0 else 2,
+                dropout=0.0 if i == 0 else config.dropout_gcn,
+            )
+            for i in range(len(widths) - 1)
+        )
+        self.joint_attention = Attention(pooled, config.beta_dim, config.gated_attention)
+        self.project = nn.Linear(pooled, config.z_dim)
+        self.clip_attention = Attention(config.z_dim, config.alpha_dim, config.gated_attention)
+        self.dropout = nn.Dropout(config.dropout_context)
+        self.output = nn.Linear(config.z_dim, 1)
+        self.apply(_initialise)
+
+    def forward(self, clips: Tensor, mask: Tensor | None = None) -> STAMOutput:
+        """Assess N recordings of up to K clips each.
+
+        Parameters
+        ----------
+        clips : Tensor (N, K, C, T, V), float32
+            Features in the units of the profile the model was trained on; NaN = not observed.
+        mask : Tensor (N, K), bool, optional
+            True = real clip. Padded clips are never looked at, whatever they hold; they enter no
+            statistic. On a GPU, a mask left on the CPU spares a wait for the device.
+
+        Returns
+        -------
+        STAMOutput
+            ``logit`` (N,), ``clip_attention`` (N, K), ``joint_attention`` (N, K, V). A recording
+            without a real clip gets attention 0 throughout and the logit of a zero vector.
+        """
+        N, K, C, T, V = clips.shape
+        if mask is None:
+            vectors, joints = self.encode(clips.reshape(N * K, C, T, V))  # (N*K, D), (N*K, V)
+            mask = torch.ones(N, K, dtype=torch.bool, device=clips.device)
+        else:
+            real = mask.reshape(N * K).nonzero().squeeze(1).to(clips.device, non_blocking=True)
+            mask = mask.to(clips.device, non_blocking=True)
+            encoded = self.encode(clips.reshape(N * K, C, T, V)[real])  # (M, D), (M, V)
+            vectors, joints = (part.new_zeros(N * K, part.shape[1]) for part in encoded)
+            vectors = vectors.index_copy(0, real, encoded[0])  # (N*K, D), 0 where padded
+            joints = joints.index_copy(0, real, encoded[1])  # (N*K, V)
+        vectors, joints = vectors.view(N, K, -1), joints.view(N, K, V)
+        if self.config.masking:  # a clip in which no joint was seen says nothing
+            mask = mask & (joints.sum(dim=-1) > 0)
+        logit, weights = self.attend(vectors, mask)
+        return STAMOutput(logit, weights, joints)
+
+    def encode(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """Each clip for itself, so that a clip in several windows is encoded once.
+
+        Parameters
+        ----------
+        clips : Tensor (M, C, T, V)
+            Real clips only: while training, all of them enter the batch statistics.
+
+        Returns
+        -------
+        vectors : Tensor (M, D)
+        joint_attention : Tensor (M, V)
+            Sums to 1; with ``masking``, to 0 for a clip in which no joint was seen.
+        """
+        x, seen = self.input_norm(clips)  # (M, C, T, V), (M, T, V) bool or None
+        for block in self.blocks:
+            x, seen = block(x, seen)  # (M, D, T', V): T' = T, T/2, T/4, rounded up
+        x = self._over_time(x, seen).transpose(1, 2)  # (M, V, D)
+        keep = None if seen is None else seen.any(dim=1)  # (M, V)
+        beta = self.joint_attention(x, keep)  # (M, V)
+        x = torch.einsum("mv,mvd->md", beta, x)  # (M, D)
+        return self.project(x), beta
+
+    def attend(self, vectors: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Clip vectors of each recording, or window, to its logit.
+
+        Parameters
+        ----------
+        vectors : Tensor (N, K, D)
+            From `encode`; what stands at padded places is ignored.
+        mask : Tensor (N, K), bool, optional
+            True = real clip.
+
+        Returns
+        -------
+        logit : Tensor (N,)
+        clip_attention : Tensor (N, K)
+        """
+        if mask is not None:
+            vectors = vectors.masked_fill(~mask[..., None], 0.0)
+        alpha = self.clip_attention(vectors, mask)  # (N, K)
+        x = torch.einsum("nk,nkd->nd", alpha, vectors)  # (N, D)
+        return self.output(self.dropout(x)).squeeze(-1), alpha
+
+    def _over_time(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        """Mean, or mean and deviation, of the observed frames: (M, D, V) or (M, 2D, V)."""
+        if seen is None:
+            weight = x.new_full((1, 1, x.shape[2], 1), 1.0 / x.shape[2])
+        else:
+            weight = seen[:, None].to(x.dtype)  # (M, 1, T, V)
+            weight = weight / weight.sum(dim=2, keepdim=True).clamp(min=1.0)
+        mean = (x * weight).sum(dim=2)  # (M, D, V)
+        if self.config.pool == "mean":
+            return mean
+        # Movement that comes and goes has the mean of movement that stays; its spread differs.
+        variance = ((x - mean[:, :, None]).square() * weight).sum(dim=2)
+        return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
+
+
+class InputNorm(nn.BatchNorm1d):
+    """Batch norm of each channel of each joint, over clips and frames: C * V features, joint-major.
+
+    This is the single place where missing values (NaN) end:
+
+    - without ``masking`` they become 0 before the norm, as if the value were 0 in its own unit;
+    - with ``masking`` they enter no statistic and become 0 after the norm, the feature's mean. A
+      joint counts as seen in a frame if all its channels are there.
+    """
+
+    def __init__(self, config: STAMConfig) -> None:
+        super().__init__(config.channels * len(config.layout))
+        self.masking = config.masking
+        scales = (
+            torch.tensor(COMPRESS_SCALES)[:, None, None] if config.compress else None
+        )  # (C,1,1)
+        self.register_buffer("scales", scales, persistent=False)
+        self.scales: Tensor | None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Clips (M, C, T, V) -> normalised clips, and which joints were seen (M, T, V) or None."""
+        M, C, T, V = x.shape
+        if self.scales is not None:
+            # Gross movement is heavy-tailed: unbounded, a kick would set the scale of every clip
+            # and leave fidgety amplitudes near 0. Linear below the scale, logarithmic above it.
+            x = torch.asinh(x / self.scales)
+        missing = x.isnan()  # (M, C, T, V)
+        x = x.masked_fill(missing, 0.0)
+        flat = x.permute(0, 3, 1, 2).reshape(M, V * C, T)
+        if not self.masking:
+            return super().forward(flat).view(M, V, C, T).permute(0, 2, 3, 1), None
+        there = (~missing).permute(0, 3, 1, 2).reshape(M, V * C, T).to(x.dtype)
+        x = self._over_observed(flat, there).view(M, V, C, T).permute(0, 2, 3, 1)
+        return x, ~missing.any(dim=1)
+
+    def _over_observed(self, x: Tensor, there: Tensor) -> Tensor:
+        """Batch norm whose statistics leave out values where `there` is 0, (M, C*V, T)."""
+        mean, variance = self.running_mean, self.running_var
+        assert mean is not None
+        assert variance is not None
+        assert self.num_batches_tracked is not None
+        if self.training:
+            count = there.sum(dim=(0, 2))  # (C*V,)
+            batch_mean = x.sum(dim=(0, 2)) / count.clamp(min=1.0)
+            spread = ((x - batch_mean[:, None]) * there).square().sum(dim=(0, 2))
+            with torch.no_grad():
+                rate = (self.momentum or 0.1) * (count > 1)  # a joint never seen changes nothing
+                mean += rate * (batch_mean - mean)
+                variance += rate * (spread / (count - 1.0).clamp(min=1.0) - variance)
+                self.num_batches_tracked += 1
+            mean, variance = batch_mean, spread / count.clamp(min=1.0)
+        gain = self.weight * (variance + self.eps).rsqrt()  # (C*V,)
+        return ((x - mean[:, None]) * gain[:, None] + self.bias[:, None]) * there
+
+
+class GraphBlock(nn.Module):
+    """ST-GCN block: mix joints along the graph, then frames; add what came in.
+
+    ``relu(norm(time(relu(norm(graph(x)))))  + shortcut(x))``, dropout before the sum.
+    """
+
+    def __init__(
+        self,
+        width_in: int,
+        width: int,
+        *,
+        graph: Tensor,
+        config: STAMConfig,
+        stride: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        parts, kernel = graph.shape[0], config.temporal_kernel
+        self.stride = stride
+        # The graph follows from the configuration: it is rebuilt, not stored.
+        self.register_buffer("graph", graph, persistent=False)
+        self.graph: Tensor
+        # Neighbours differ in what they tell (Yan 2018, 3.6): one learned factor an edge.
+        self.edges = nn.Parameter(torch.ones_like(graph)) if config.edge_importance else None
+        self.joints = nn.Conv2d(width_in, parts * width, 1)
+        self.norm_joints = nn.BatchNorm2d(width)
+        self.frames = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.norm_frames = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = (
+            nn.Identity()
+            if width_in == width and stride == 1
+            else nn.Sequential(nn.Conv2d(width_in, width, 1, (stride, 1)), nn.BatchNorm2d(width))
+        )
+
+    def forward(self, x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """(M, D_in, T, V), (M, T, V) or None -> (M, D, T/stride, V), (M, T/stride, V) or None."""
+        graph = self.graph if self.edges is None else self.graph * self.edges  # (P, V, V)
+        short = self.shortcut(x)  # (M, D, T/stride, V)
+        x = self.joints(x).unflatten(1, (graph.shape[0], -1))  # (M, P, D, T, V)
+        x = torch.einsum("mpdtv,pvw->mdtw", x, graph)  # (M, D, T, V)
+        x = F.relu(self.norm_joints(x))
+        x = self.norm_frames(self.frames(x))  # (M, D, T/stride, V)
+        if seen is not None and self.stride > 1:  # seen in a frame = in one at most a step away
+            seen = F.max_pool2d(seen.float(), (3, 1), (self.stride, 1), (1, 0)) > 0
+        return F.relu(self.dropout(x) + short), seen
+
+
+class Attention(nn.Module):
+    """Scores ``w2' tanh(W1 h + b1) + b2``, softmax over the things attended to (Ilse 2018, eq. 8).
+
+    Gated (eq. 9), the hidden layer is multiplied by ``sigmoid(W3 h + b3)``: tanh is nearly linear
+    around 0, and the gate lets small differences count where fidgety amplitudes lie.
+    """
+
+    def __init__(self, width: int, hidden: int, gated: bool = False) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, hidden)
+        self.gate = nn.Linear(width, hidden) if gated else None
+        self.score = nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """(..., things, D), bool (..., things) -> weights (..., things), all 0 if none is kept."""
+        hidden = self.hidden(x).tanh()  # (..., things, hidden)
+        if self.gate is not None:
+            hidden = hidden * self.gate(x).sigmoid()
+        scores = self.score(hidden).squeeze(-1)  # (..., things)
+        if keep is None:
+            return scores.softmax(dim=-1)
+        lowest = torch.finfo(scores.dtype).min  # finite: a row without a thing must not become NaN
+        return scores.masked_fill(~keep, lowest).softmax(dim=-1).masked_fill(~keep, 0.0)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Set initial weights as the public implementation does; linear layers keep torch's own."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
