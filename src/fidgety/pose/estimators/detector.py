@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.estimators.crops import Square, cut, overlap, to_image
+from fidgety.pose.estimators.crops import Square, cut, to_image
 from fidgety.pose.video import library
 
 __all__ = ["Detection", "Detector", "anchors", "interpreter", "parts"]
@@ -28,8 +28,9 @@ INPUT = 224  # pixels
 STRIDES = ((8, 2), (16, 2), (32, 6))  # pixels between anchors, anchors at each place
 MIN_SCORE = 0.5
 SAME_PERSON = 0.3  # intersection over union at which two boxes show one person
-ROOM = 2.5  # side of a body's square, in distances from hip centre to body circle
-CIRCLE_ROOM = 1.25  # the same square, in diameters of the body circle
+ROOM = 2.5  # side of a body's square, in distances from hip centre to the circle around the body
+SHARES = (1.0, 0.6, 0.4)  # sides of the parts searched, in shorter sides of the image
+MIN_TEXTURE = 4.0  # grey levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,38 +83,40 @@ class Detector:
             )
         return found
 
-    def search(self, image: NDArray[np.uint8], turns: int = 4) -> list[Detection]:
-        """People in an image, looked for in smaller and smaller parts, each turned.
+    def search(self, image: NDArray[np.uint8], thorough: bool = True) -> list[Square]:
+        """Squares of people in an image, most certain first.
 
-        Stops at the first level of parts where anyone is found.
-
-        Parameters
-        ----------
-        image : ndarray (H, W, 3), uint8
-        turns : int
-            Number of orientations in which each part is shown.
+        Looks at the whole image; if `thorough`, also at smaller and smaller parts of it, in which
+        small people stand large, and at each of these turned.
         """
-        for level in parts(image.shape[1], image.shape[0], turns):
-            found = [one for part in level for one in self.find(image, part)]
-            if found:
-                return _distinct(found)
-        return []
+        levels = parts(image.shape[1], image.shape[0])
+        looked = [one for level in levels for one in level] if thorough else next(levels)[:1]
+        found = [one for part in looked if _textured(image, part) for one in self.find(image, part)]
+        kept: list[Square] = []
+        for one in sorted(found, key=lambda detection: -detection.score):
+            if not any(_alike(one.square, other) for other in kept):
+                kept.append(one.square)
+        return kept
 
 
-def parts(width: int, height: int, turns: int) -> Iterator[list[Square]]:
+def parts(width: int, height: int) -> Iterator[list[Square]]:
     """Levels of square parts to look at: the whole image, then squares of falling size.
 
     Neighbouring squares overlap by half, so that a body up to half a side long lies within one.
     """
-    whole = float(max(width, height))
-    angles = [2 * np.pi * turn / turns for turn in range(turns)]
-    yield [Square((width - 1) / 2, (height - 1) / 2, whole, angle) for angle in angles]
-    side = float(min(width, height))
-    if side < 0.8 * whole:
-        yield [Square(*place, side, angle) for place in _grid(width, height, side) for angle in angles]
-    for share in (0.6, 0.4):
-        places = _grid(width, height, share * side)
-        yield [Square(*place, share * side, angle) for place in places for angle in angles]
+    middle, whole = ((width - 1) / 2, (height - 1) / 2), float(max(width, height))
+    yield [Square(*middle, whole, angle) for angle in (0.0, np.pi, np.pi / 2, -np.pi / 2)]
+    for share in SHARES:
+        side = share * min(width, height)
+        across, down = (_places(length, side) for length in (width, height))
+        yield [Square(x, y, side, angle) for y in down for x in across for angle in (0.0, np.pi)]
+
+
+def _places(length: int, side: float) -> NDArray[np.float64]:
+    """Centres of squares that cover a length, overlapping by half."""
+    count = max(1, int(np.ceil((length - side) / (side / 2))) + 1)
+    ends = (side / 2, length - side / 2) if count > 1 else (length / 2, length / 2)
+    return np.linspace(*ends, count) - 0.5
 
 
 def around(hip: NDArray[np.floating], rim: NDArray[np.floating]) -> Square:
@@ -171,13 +174,15 @@ def _groups(
     return groups
 
 
-def _distinct(found: list[Detection]) -> list[Detection]:
-    """One detection a person, where several parts of the image show the same one."""
-    kept: list[Detection] = []
-    for one in sorted(found, key=lambda detection: -detection.score):
-        if all(overlap(one.box, other.box) < 0.5 for other in kept):
-            kept.append(one)
-    return kept
+def _textured(image: NDArray[np.uint8], part: Square) -> bool:
+    """Whether there is anything to see in a part; black and plain parts need no model."""
+    return float(cut(image, part, 32).std()) >= MIN_TEXTURE
+
+
+def _alike(a: Square, b: Square) -> bool:
+    """Whether two squares hold one person."""
+    near = np.hypot(a.x - b.x, a.y - b.y) < 0.2 * max(a.side, b.side)
+    return bool(near and 0.7 < a.side / b.side < 1.4)
 
 
 def _sigmoid(logits: NDArray[np.floating]) -> NDArray[np.floating]:

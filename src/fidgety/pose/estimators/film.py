@@ -1,0 +1,98 @@
+"""What a film is like, frame by frame: brightness, sharpness, and how the camera moved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.pose.video import library
+
+__all__ = ["FilmMeter"]
+
+SHARPNESS_SIDE = 640  # longer side, in pixels, of the grey image whose sharpness is measured
+CAMERA_SIDE = 320  # and of the one in which the background is followed
+MARGIN = 0.15  # of the body's box, left out around it
+POINTS = 80
+MIN_POINTS = 10
+BACK_AND_FORTH = 0.3  # px: a point followed forth and back that ends farther off is dropped
+MAX_MISFIT = 0.5  # px
+
+
+class FilmMeter:
+    """Measures the frames of one film in order.
+
+    The camera's motion is the similarity transform of the background since the frame before: corners
+    outside the body are followed by pyramidal Lucas-Kanade and fitted by RANSAC. With c the image
+    centre, s the scale, R the rotation from x to y: p' = c + s R (p - c) + (dx, dy). It is NaN where
+    too little background can be followed.
+    """
+
+    def __init__(self) -> None:
+        self._cv2 = library("cv2", extra="video")
+        self._before: Any = None
+        self._points: Any = None
+
+    def __call__(
+        self, image: NDArray[np.uint8], box: NDArray[np.float64] | None
+    ) -> dict[str, float]:
+        """Measures of one image (H, W, 3), RGB; `box` (4,) is the body's, left out as it moves."""
+        cv2 = self._cv2
+        grey = _shrunk(cv2, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), SHARPNESS_SIDE)
+        sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var())
+        small = _shrunk(cv2, grey, CAMERA_SIDE)
+        zoom = max(image.shape[:2]) / max(small.shape)  # film pixels a small pixel
+        move = self._camera(small)
+        self._before = small
+        self._points = self._corners(small, None if box is None else box / zoom)
+        return {
+            "brightness": float(small.mean()),
+            "sharpness": sharpness,
+            "camera_dx": move[0] * zoom,
+            "camera_dy": move[1] * zoom,
+            "camera_scale": move[2],
+            "camera_rotation": move[3],
+        }
+
+    def _corners(self, grey: NDArray[np.uint8], box: NDArray[np.float64] | None) -> Any:
+        """Corners of the background, (N, 1, 2), or None."""
+        background = np.full(grey.shape, 255, dtype=np.uint8)
+        if box is not None and np.isfinite(box).all():
+            reach = MARGIN * max(box[2] - box[0], box[3] - box[1])
+            limits = (grey.shape[1], grey.shape[0]) * 2
+            left, top, right, bottom = np.clip(
+                box + reach * np.array([-1, -1, 1, 1]), 0, limits
+            ).astype(int)
+            background[top:bottom, left:right] = 0
+        return self._cv2.goodFeaturesToTrack(grey, POINTS, 0.01, 8, mask=background)
+
+    def _camera(self, grey: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+        """Shift of the centre in small pixels, scale, and rotation since the frame before."""
+        if self._before is None:
+            return 0.0, 0.0, 1.0, 0.0
+        unknown = (np.nan, np.nan, np.nan, np.nan)
+        if self._points is None or len(self._points) < MIN_POINTS:
+            return unknown
+        cv2, old = self._cv2, self._points
+        new, there, _ = cv2.calcOpticalFlowPyrLK(self._before, grey, old, None)
+        back, again, _ = cv2.calcOpticalFlowPyrLK(grey, self._before, new, None)
+        true = (there & again).ravel().astype(bool)
+        true &= np.hypot(*(back - old)[:, 0].T) < BACK_AND_FORTH
+        if true.sum() < MIN_POINTS:
+            return unknown
+        fit, used = cv2.estimateAffinePartial2D(
+            old[true], new[true], ransacReprojThreshold=MAX_MISFIT
+        )
+        if fit is None or used.sum() < max(MIN_POINTS, 0.3 * true.sum()):
+            return unknown
+        centre = (np.array(grey.shape[::-1]) - 1) / 2
+        dx, dy = fit[:, :2] @ centre + fit[:, 2] - centre
+        return dx, dy, float(np.hypot(fit[0, 0], fit[1, 0])), float(np.arctan2(fit[1, 0], fit[0, 0]))
+
+
+def _shrunk(cv2: Any, grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    height, width = grey.shape
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
