@@ -5,7 +5,6 @@ A folder that follows the README of the published STAM code is a valid study as 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -15,13 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from fidgety.errors import StudyError, warn
 from fidgety.files import existing, file_error
+from fidgety.study.copies import refuse_copies
 from fidgety.study.labels import (
     LABEL_NAMES,
     LabelRow,
@@ -32,7 +29,7 @@ from fidgety.study.labels import (
     wholes,
 )
 
-__all__ = ["Recording", "Study", "check_classes", "check_content", "content_digest"]
+__all__ = ["Recording", "Study", "check_classes"]
 
 POSE_SUFFIXES = (".parquet", ".pkl")  # in order of preference
 _LARGEST_SETTINGS = 2**20  # bytes of a config.yaml or study.json
@@ -91,6 +88,7 @@ class Study:
         *,
         skip_unlabelled: bool = False,
         labels_needed: bool = True,
+        check_copies: bool = True,
     ) -> Study:
         """Open a study folder, or the one that a ``config.yaml`` names as its ``data_root``.
 
@@ -103,12 +101,15 @@ class Study:
         labels_needed : bool
             If False, a study without a labels file is opened too: each recording is then taken for
             an infant of its own, with label None. Enough to prepare poses, never to train.
+        check_copies : bool
+            Look for one film under two infants, as `fidgety.study.copies.refuse_copies`.
 
         Raises
         ------
         StudyError
-            E201 recordings without a label or the reverse; E212 no such folder named in the YAML
-            file; E217 no recordings; E224 an unreadable study.json; else as `read_labels`.
+            E201 recordings without a label or the reverse; E203 one film under two infants; E212 no
+            such folder named in the YAML file; E217 no recordings; E224 an unreadable study.json;
+            else as `read_labels`.
         FileError
             E504 if there is no such folder.
         """
@@ -128,7 +129,13 @@ class Study:
             recordings = [Recording(safe_name(name), name, None) for name in found]
         else:
             recordings = _matched(found, rows, skip_unlabelled)
-        return cls(root, tuple(recordings), simulated=bool(_about(root).get("simulated")))
+        study = cls(root, tuple(recordings), simulated=bool(_about(root).get("simulated")))
+        if rows is not None and check_copies:
+            refuse_copies(
+                (recording.name, recording.infant_id, study.source_path(recording.name))
+                for recording in recordings
+            )
+        return study
 
     @cached_property
     def infants(self) -> dict[str, int]:
@@ -158,6 +165,10 @@ class Study:
     def pose_path(self, name: str) -> Path | None:
         """The file or folder of a recording's estimated poses; None if it has only a sequence."""
         return self._pose_paths.get(name)
+
+    def source_path(self, name: str) -> Path:
+        """Where a recording comes from: its estimated poses, or the sequence it came with."""
+        return self.pose_path(name) or self.sequence_folder(name) / "raw_skel.npy"
 
     def preprocessed_path(self, name: str) -> Path:
         """Where the cleaned poses of a recording belong."""
@@ -203,77 +214,6 @@ def check_classes(study: Study, at_least: int = 2) -> None:
             else "one class alone cannot be told from another",
             remedy=f"{at_least} at least in each class, 10 advised",
         )
-
-
-def check_content(study: Study) -> dict[str, str]:
-    """Refuse the same film under two infants; return each recording's digest.
-
-    Raises
-    ------
-    StudyError
-        E203 if two infants share a recording with the same content, whatever its name.
-
-    Warns
-    -----
-    FidgetyWarning
-        W203 if one infant has the same film twice.
-    """
-    digests: dict[str, str] = {}
-    first: dict[str, Recording] = {}
-    for recording in study.recordings:
-        digest = _recording_digest(study, recording.name)
-        digests[recording.name] = digest
-        other = first.setdefault(digest, recording)
-        if other.infant_id != recording.infant_id:
-            raise StudyError(
-                "E203",
-                f"Identical to recording {other.name} of infant {other.infant_id}",
-                where=f"recording {recording.name} of infant {recording.infant_id}",
-                why="the same film under two codes would be learnt and tested on",
-                remedy="Correct the infant code before training",
-            )
-        if other is not recording:
-            warn(
-                "W203",
-                f"Identical to recording {other.name} of the same infant",
-                where=recording.name,
-                remedy="Delete one: it counts twice",
-            )
-    return digests
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of what a pose file or a raw_skel.npy holds, not of how it was written.
-
-    Native files count by their columns (two exports of one film are equal although their metadata
-    differ); folders by their files' bytes in order of name; anything else by its bytes.
-    """
-    digest = hashlib.sha256()
-    try:
-        if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            for name in sorted(column for column in table.column_names if column != "time_s"):
-                digest.update(name.encode())
-                digest.update(np.ascontiguousarray(table[name].to_numpy()).tobytes())
-            return digest.hexdigest()
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file() and not file.name.startswith("."):
-                with file.open("rb") as handle:
-                    while block := handle.read(2**20):
-                        digest.update(block)
-    except (pa.ArrowException, TypeError, ValueError):
-        return hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()  # not a native file: its reader will say
-    except OSError as error:
-        raise file_error(error, path) from error
-    return digest.hexdigest()
-
-
-def _recording_digest(study: Study, name: str) -> str:
-    poses = study.pose_path(name)
-    return content_digest(poses or study.sequence_folder(name) / "raw_skel.npy")
 
 
 def _study_root(path: Path) -> Path:
@@ -323,11 +263,11 @@ def _settings(path: Path, code: str, what: str, parse: Any) -> dict[str, Any]:
 
 
 def _pose_files(root: Path) -> dict[str, Path]:
-    """Recording name to its pose file, or its folder of JSON or pickle files."""
+    """Recording name to its pose file, or its folder of JSON files, one a frame."""
     found: dict[str, Path] = {}
     for entry in _entries(root / "estimated_poses"):
         if entry.is_dir():
-            if any(f.suffix in (".json", ".pkl") for f in _entries(entry)):
+            if any(file.suffix == ".json" for file in _entries(entry)):
                 found.setdefault(entry.name, entry)
         elif entry.suffix in POSE_SUFFIXES:
             held = found.get(entry.stem)
