@@ -18,11 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from fidgety.errors import CheckpointError
+from fidgety.models.checkpoint import Checkpoint, save_checkpoint, sha256
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.models.torchfile import read_state
+from fidgety.motion.clips import ClipConfig, WindowConfig
+from fidgety.motion.preprocess import profile_from
 from fidgety.pose.skeleton import BUILT_IN_SKELETONS, Strategy, adjacency, load_skeleton
+from fidgety.settings import to_plain
 
-__all__ = ["convert_reference", "from_reference_state_dict"]
+__all__ = ["convert_checkpoint", "convert_reference", "from_reference_state_dict"]
 
 UNUSED = re.compile(r"bn1\..*|sag\.A")
 NAMES = {  # a block's own names follow `BLOCK`
@@ -63,6 +67,60 @@ def convert_reference(path: str | Path) -> STAM:
         As `fidgety.models.torchfile.read_state` and `from_reference_state_dict`.
     """
     return from_reference_state_dict(read_state(path))
+
+
+def convert_checkpoint(
+    source: str | Path,
+    out: str | Path,
+    *,
+    fps: float = 30.0,
+    clip_seconds: float = 1.0,
+    stride_seconds: float = 2 / 3,
+    profile: str = "stam",
+) -> Checkpoint:
+    """Turn a model file of the public implementation into a checkpoint; write and return it.
+
+    Such a file says neither how its recordings were prepared nor whom it was trained on. The first
+    is taken from the arguments, whose defaults are the published ones; the second stays unknown,
+    and the checkpoint says so.
+
+    Parameters
+    ----------
+    source : path-like
+        As in `convert_reference`.
+    out : path-like
+        The checkpoint to write, ``*.fidgety``.
+    fps : float
+        Frame rate of the recordings it was trained on.
+    clip_seconds, stride_seconds : float
+        Length of its clips, and from the start of one to the next.
+    profile : {"stam", "fidgety"}
+        Preprocessing of the recordings it was trained on.
+
+    Raises
+    ------
+    FileError, CheckpointError
+        As `convert_reference` and `fidgety.models.checkpoint.save_checkpoint`.
+    ConfigError
+        E702, E704 if a setting is impossible.
+    """
+    model = convert_reference(source)
+    checkpoint = Checkpoint.of(
+        model,
+        fps=fps,
+        profile=profile,
+        profile_config=to_plain(profile_from(profile, {"fps": fps})),
+        clip=to_plain(ClipConfig(length_s=clip_seconds, stride_s=stride_seconds)),
+        window=to_plain(WindowConfig()),
+        aggregation="max",  # as published
+        notes=(
+            f"Converted from {Path(source).name}, sha256 {sha256(source)}.",
+            "Its training infants are unknown, and it was never calibrated.",
+            f"Frame rate, clips and profile {profile} were stated at conversion, not by the file.",
+        ),
+    )
+    save_checkpoint(out, checkpoint)
+    return checkpoint
 
 
 def from_reference_state_dict(state: Mapping[str, Any]) -> STAM:

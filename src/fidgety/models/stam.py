@@ -17,7 +17,7 @@ P graph partitions, D width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -188,6 +188,8 @@ class STAM(nn.Module):
     >>> output.logit.shape, output.clip_attention.shape, output.joint_attention.shape
     (torch.Size([2]), torch.Size([2, 5]), torch.Size([2, 5, 18]))
     """
+
+    config_type: ClassVar = STAMConfig
 
     def __init__(self, config: STAMConfig | None = None) -> None:
         super().__init__()

@@ -1,20 +1,16 @@
 """Arrays out of a file written by ``torch.save``, without running any of it.
 
-A pickle is a small program, and loading it runs whatever it names. Here it is only read: `_Reader`
-follows the opcodes, and what the program would import becomes a `Name`, what it would call a `Call`
-with its arguments. It holds nothing that could be called, so that nothing can be run. Arrays are
-rebuilt afterwards by this module from the storages, with every size checked first. That also lets
-whole pickled modules be read whose classes do not exist any more.
+Such a file is a pickle and the bytes of its arrays. `PickleReader` tells what the pickle describes;
+arrays are rebuilt from that by this module, every size checked first. So whole pickled modules can
+be read whose classes do not exist any more.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import pickletools
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,11 +19,11 @@ from numpy.typing import NDArray
 
 from fidgety.errors import CheckpointError
 from fidgety.files import existing, file_error
+from fidgety.models.pickled import Call, Name, PickleReader
 
 __all__ = ["read_state"]
 
 MAX_BYTES = 1 << 28  # of a file, and of all its arrays together
-MAX_STEPS = 1_000_000  # opcodes; a whole pickled STAM has about 10,000
 MAX_MODULES = 10_000
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a file from torch before 1.6
 DTYPES = {
@@ -95,31 +91,6 @@ def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
             remedy="Give a saved model or its state_dict, not an optimiser or a prediction file",
         )
     return state
-
-
-# --- what the pickle describes ---
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Name:
-    """What the pickle would have imported."""
-
-    module: str
-    name: str
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """What the pickle would have called or built, and what it would have put into it."""
-
-    what: Any
-    args: Any
-    state: Any = None
-    items: list[Any] = field(default_factory=list)  # pairs, or single values, in order of arrival
-
-    def is_a(self, *names: str) -> bool:
-        """Whether the called thing has one of these full names."""
-        return isinstance(self.what, Name) and f"{self.what.module}.{self.what.name}" in names
 
 
 def _entries(node: Any) -> dict[str, Any]:
@@ -223,9 +194,6 @@ def _metered(storages: Storages) -> Storages:
     return metered
 
 
-# --- the two file formats ---
-
-
 def _read_zip(handle: IO[bytes]) -> tuple[Any, Storages]:
     archive = zipfile.ZipFile(handle)
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
@@ -245,19 +213,19 @@ def _read_zip(handle: IO[bytes]) -> tuple[Any, Storages]:
     def storage(key: str, dtype: np.dtype, count: int) -> NDArray[Any]:
         return np.frombuffer(member(f"data/{key}"), dtype, count)  # raises if too few bytes
 
-    return _Reader(io.BytesIO(member("data.pkl"))).run(), storage
+    return PickleReader(io.BytesIO(member("data.pkl"))).run(), storage
 
 
 def _read_stream(handle: IO[bytes]) -> tuple[Any, Storages]:
-    if _Reader(handle).run() != LEGACY_MAGIC:
+    if PickleReader(handle).run() != LEGACY_MAGIC:
         raise ValueError("a pickle, but not of torch.save")
-    _Reader(handle).run()  # protocol version
-    system = _Reader(handle).run()
+    PickleReader(handle).run()  # protocol version
+    system = PickleReader(handle).run()
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise ValueError("written on a big-endian machine")
-    reader = _Reader(handle)
+    reader = PickleReader(handle)
     tree = reader.run()
-    keys = _Reader(handle).run()
+    keys = PickleReader(handle).run()
     if not isinstance(keys, list):
         raise ValueError("the list of storages is missing")
     # The storages follow in the order of `keys`, each its count (8 bytes) and its bytes.
@@ -274,153 +242,6 @@ def _read_stream(handle: IO[bytes]) -> tuple[Any, Storages]:
     return tree, storage
 
 
-# --- the pickle, followed without running it ---
-
-
-class _Reader:
-    """Follows one pickle from the current place of a file to its STOP.
-
-    Lists and dictionaries become themselves, sets become lists; dictionary keys other than plain
-    ones are left out, since nothing here needs them and hashing deep nests could overrun the stack.
-    """
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self.handle = handle
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
-        self.stored: list[Any] = []  # persistent ids of storages, for the stream format
-
-    def run(self) -> Any:
-        """Give what the pickle describes."""
-        for step, (opcode, argument, _) in enumerate(pickletools.genops(self.handle)):
-            if opcode.name == "STOP":
-                return self.stack.pop()
-            if step >= MAX_STEPS:
-                break
-            if opcode.name in _LITERALS:
-                self.stack.append(argument)
-            elif not (self._contain(opcode.name) or self._describe(opcode.name, argument)):
-                raise ValueError(f"{opcode.name} has no place in a model file")
-        raise ValueError("the pickle does not end")
-
-    def _contain(self, name: str) -> bool:
-        """Follow the opcodes that stack, unstack and fill containers."""
-        stack = self.stack
-        match name:
-            case "MARK":
-                self.marks.append(len(stack))
-            case "POP":
-                stack.pop()
-            case "POP_MARK":
-                self._since_mark()
-            case "DUP":
-                stack.append(stack[-1])
-            case "NONE" | "EMPTY_TUPLE" | "EMPTY_LIST" | "EMPTY_SET" | "EMPTY_DICT":
-                stack.append({"NONE": None, "EMPTY_TUPLE": (), "EMPTY_DICT": {}}.get(name, []))
-            case "NEWTRUE" | "NEWFALSE":
-                stack.append(name == "NEWTRUE")
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                count = int(name[-1])
-                stack[-count:] = [tuple(stack[-count:])]
-            case "TUPLE":
-                stack.append(tuple(self._since_mark()))
-            case "LIST" | "FROZENSET":
-                stack.append(self._since_mark())
-            case "DICT":
-                self._put_pairs({}, self._since_mark())
-            case "APPEND":
-                self._extend([stack.pop()])
-            case "APPENDS" | "ADDITEMS":
-                self._extend(self._since_mark())
-            case "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                self._put_pairs(stack.pop(), [key, value])
-            case "SETITEMS":
-                values = self._since_mark()
-                self._put_pairs(stack.pop(), values)
-            case _:
-                return False
-        return True
-
-    def _describe(self, name: str, argument: Any) -> bool:
-        """Follow the opcodes that would import, call, build, or remember."""
-        stack = self.stack
-        match name:
-            case "PROTO" | "FRAME":
-                pass
-            case "PUT" | "BINPUT" | "LONG_BINPUT":
-                self.memo[argument] = stack[-1]
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = stack[-1]
-            case "GET" | "BINGET" | "LONG_BINGET":
-                stack.append(self.memo[argument])
-            case "GLOBAL":
-                stack.append(Name(*argument.split(" ", 1)))
-            case "STACK_GLOBAL":
-                attribute, module = stack.pop(), stack.pop()
-                stack.append(Name(str(module), str(attribute)))
-            case "INST":
-                stack.append(Call(Name(*argument.split(" ", 1)), tuple(self._since_mark())))
-            case "OBJ":
-                what, *arguments = self._since_mark()
-                stack.append(Call(what, tuple(arguments)))
-            case "REDUCE" | "NEWOBJ":
-                arguments = stack.pop()
-                stack.append(Call(stack.pop(), arguments))
-            case "NEWOBJ_EX":
-                _, arguments = stack.pop(), stack.pop()
-                stack.append(Call(stack.pop(), arguments))
-            case "BUILD":
-                state = stack.pop()
-                if isinstance(stack[-1], Call):
-                    stack[-1].state = state
-            case "BINPERSID":
-                stack.append(self._outside(stack.pop()))
-            case _:
-                return False
-        return True
-
-    def _since_mark(self) -> list[Any]:
-        start = self.marks.pop()
-        values = self.stack[start:]
-        del self.stack[start:]
-        return values
-
-    def _extend(self, values: list[Any]) -> None:
-        target = self.stack[-1]
-        if isinstance(target, Call):
-            target.items += values
-        elif isinstance(target, list):
-            target += values
-        else:
-            raise ValueError("values are added to what cannot hold them")
-
-    def _put_pairs(self, target: Any, values: list[Any]) -> None:
-        """Put keys and values, in turn, into `target`, and `target` on the stack."""
-        pairs = list(zip(values[::2], values[1::2], strict=True))
-        if isinstance(target, Call):
-            target.items += pairs
-        elif isinstance(target, dict):
-            target.update((key, value) for key, value in pairs if isinstance(key, _PLAIN))
-        else:
-            raise ValueError("pairs are put into what cannot hold them")
-        self.stack.append(target)
-
-    def _outside(self, identity: Any) -> Any:
-        """What a persistent id stands for: a storage, or in old files a class with its source."""
-        if isinstance(identity, tuple) and len(identity) >= 2 and identity[0] == "module":
-            return identity[1]
-        self.stored.append(identity)
-        return identity
-
-
-_PLAIN = (str, int, float, bytes, type(None))
-_LITERALS = {
-    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-    *("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-    *("BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
-}
 _UNREADABLE = (
     *(ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, MemoryError, EOFError),
     zipfile.BadZipFile,

@@ -1,0 +1,377 @@
+"""One file that carries the whole contract: weights, and all that a recording needs to reach them.
+
+A ``.fidgety`` file is a safetensors file: numbers and one JSON text, nothing that runs. The text
+says which network, skeleton, frame rate, preprocessing, clips, windows, calibration, and whom it
+was trained on, so that whoever assesses a recording chooses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from fidgety.errors import CheckpointError, ConfigError, PoseError
+from fidgety.files import existing, file_error, whole_file
+from fidgety.models.stam import STAM
+from fidgety.motion.clips import ClipConfig, WindowConfig
+from fidgety.motion.preprocess import profile_from
+from fidgety.pose.skeleton import Skeleton
+from fidgety.settings import from_plain, to_plain
+
+__all__ = [
+    "MODELS",
+    "SCHEMA_VERSION",
+    "Checkpoint",
+    "Cohort",
+    "load_checkpoint",
+    "save_checkpoint",
+    "sha256",
+]
+
+MODELS = {"stam": STAM}
+
+SCHEMA_VERSION = 1
+MAX_HEADER = 4 << 20  # bytes; that of a default STAM has about 10,000
+MAX_BYTES = 1 << 30
+MAX_JOINTS = 512
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Whom a model was trained on.
+
+    Parameters
+    ----------
+    n_infants, n_abnormal : int
+        Infants, and those among them labelled abnormal.
+    age_weeks : (float, float), optional
+        Lowest and highest corrected age; None if it was not recorded.
+    sites : tuple of str
+        Where the recordings come from.
+    simulated : bool
+        True if any of them are simulated.
+    """
+
+    n_infants: int
+    n_abnormal: int
+    age_weeks: tuple[float, float] | None = None
+    sites: tuple[str, ...] = ()
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (self.n_infants, self.n_abnormal)
+        if not all(type(n) is int for n in counts) or not 0 <= self.n_abnormal <= self.n_infants:
+            raise ConfigError("E702", f"A cohort of {counts[0]!r} infants, {counts[1]!r} abnormal")
+        if self.age_weeks is not None:
+            low, high = self.age_weeks
+            if not 0 <= low <= high:
+                raise ConfigError("E702", f"A cohort aged {low} to {high} weeks")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Checkpoint:
+    """A trained model and everything that must hold when it is used.
+
+    Parameters
+    ----------
+    model : str
+        A name in `MODELS`.
+    config : dict
+        The model's configuration in its plain form.
+    weights : dict of str to Tensor
+        The model's ``state_dict``.
+    skeleton : Skeleton
+        Layout of the joints, in the order the model expects.
+    fps : float
+        Frame rate that recordings are brought to.
+    profile : str
+        Preprocessing, a name in `fidgety.motion.preprocess.PROFILES`.
+    profile_config, clip, window : dict
+        Settings of the profile, of the clips (`ClipConfig`) and of the windows (`WindowConfig`).
+    aggregation : {"mean", "max"}
+        How the risks of a recording's windows become its risk.
+    calibration, scope : dict, optional
+        What turns a raw risk into a calibrated one, and what recordings the model knows; None if
+        that was never determined.
+    cohort : Cohort, optional
+        Whom it was trained on; None if unknown.
+    metrics : dict
+        What was measured of it, for example on validation infants. Kept in the file with null for
+        values that are not finite.
+    versions : dict of str to str
+        Software that made it; filled in by default.
+    notes : tuple of str
+        What a user of the model must be told.
+    schema_version : int
+        Version of this form.
+
+    Raises
+    ------
+    CheckpointError
+        E404 if the weights do not fit the configuration, E405 if they are not finite, E406 if the
+        skeleton is not the configuration's, E407 if a setting is impossible, E408 if the model is
+        unknown.
+    """
+
+    model: str
+    config: dict[str, Any]
+    weights: Mapping[str, Tensor]
+    skeleton: Skeleton
+    fps: float
+    profile: str
+    profile_config: dict[str, Any] = field(default_factory=dict)
+    clip: dict[str, Any] = field(default_factory=dict)
+    window: dict[str, Any] = field(default_factory=dict)
+    aggregation: str = "mean"
+    calibration: dict[str, Any] | None = None
+    scope: dict[str, Any] | None = None
+    cohort: Cohort | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=lambda: _versions())
+    notes: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        _check_settings(self)
+        _check_weights(self)
+
+    @classmethod
+    def of(cls, model: STAM, **rest: Any) -> Checkpoint:
+        """A checkpoint of a model as it stands now; `rest` are the remaining fields."""
+        (name,) = (name for name, kind in MODELS.items() if type(model) is kind)
+        weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
+        return cls(
+            model=name,
+            config=model.config.to_dict(),
+            weights=weights,
+            skeleton=model.config.layout,
+            **rest,
+        )
+
+    def build(self) -> STAM:
+        """The model, with its weights, in evaluation mode, on the CPU."""
+        kind = MODELS[self.model]
+        with torch.random.fork_rng(devices=[]):  # initial weights must not move the caller's seed
+            model = kind(kind.config_type.from_dict(self.config))
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+    def require_skeleton(self, skeleton: Skeleton) -> None:
+        """Raise `CheckpointError` E406 unless `skeleton` has the model's joints in their order."""
+        if skeleton.joints != self.skeleton.joints:
+            lacking = [joint for joint in self.skeleton.joints if joint not in skeleton.index]
+            raise CheckpointError(
+                "E406",
+                f"The model knows skeleton {self.skeleton.name}, not {skeleton.name}",
+                why=f"it lacks {', '.join(lacking)}" if lacking else "the joints differ in order",
+                remedy=f"Bring the poses to {self.skeleton.name}, or use a model trained on "
+                f"{skeleton.name}",
+            )
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint, whole or not at all; return its path.
+
+    The same checkpoint gives the same bytes.
+
+    Raises
+    ------
+    FileError
+        E501 to E503 if the system refuses.
+    """
+    content = {
+        entry.name: getattr(checkpoint, entry.name)
+        for entry in fields(checkpoint)
+        if entry.name != "weights"
+    }
+    content["skeleton"] = checkpoint.skeleton.to_dict()
+    content["cohort"] = None if checkpoint.cohort is None else to_plain(checkpoint.cohort)
+    text = json.dumps(_jsonable(content), allow_nan=False, sort_keys=True)
+    weights = {name: value.contiguous() for name, value in checkpoint.weights.items()}
+    raw = safetensors.torch.save(weights, {"fidgety": text})
+    with whole_file(path) as draft:
+        draft.write_bytes(raw)
+    return Path(path)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read and verify a checkpoint; nothing in the file is run.
+
+    Raises
+    ------
+    FileError
+        E504 if there is no such file.
+    CheckpointError
+        E401 not a checkpoint, E402 truncated or damaged, E403 written by a newer version, E407
+        incomplete or contradictory; else as `Checkpoint`.
+    """
+    source = existing(path, "model file")
+    try:
+        if source.stat().st_size > MAX_BYTES:
+            _refuse("E401", source, f"it is larger than {MAX_BYTES >> 20} MiB")
+        raw = source.read_bytes()
+    except OSError as error:
+        raise file_error(error, source) from error
+    content = _metadata(raw, source)
+    try:
+        weights = safetensors.torch.load(raw)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        _refuse("E402", source, str(error), error)
+    known = {entry.name for entry in fields(Checkpoint)} - {"weights"}
+    odd = sorted(known ^ set(content))
+    if odd:
+        _refuse("E407", source, f"{odd[0]} is {'missing' if odd[0] in known else 'unknown'}")
+    try:
+        content["skeleton"] = Skeleton.from_dict(content["skeleton"])
+        if content["cohort"] is not None:
+            content["cohort"] = from_plain(Cohort, content["cohort"])
+        content["notes"] = tuple(content["notes"])
+        return Checkpoint(weights=weights, **content)
+    except CheckpointError as error:
+        raise CheckpointError(
+            error.code, error.what, where=source.name, why=error.why, remedy=error.remedy
+        ) from error
+    except (ConfigError, PoseError, TypeError, ValueError, AttributeError) as error:
+        _refuse("E407", source, str(error), error)
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with existing(path, "file").open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _metadata(raw: bytes, source: Path) -> dict[str, Any]:
+    """The JSON text, after the sizes that the file declares have been checked against its own."""
+    if not raw:
+        _refuse("E402", source, "it is empty")
+    length = int.from_bytes(raw[:8], "little")
+    if len(raw) < 9 or raw[8:9] != b"{" or length > MAX_HEADER:
+        _refuse("E401", source, "it is no safetensors file, or its header is too large")
+    if len(raw) < 8 + length:
+        _refuse("E402", source, "it ends within its header")
+    try:
+        header = json.loads(raw[8 : 8 + length])
+        text = header.pop("__metadata__", {}).get("fidgety")
+        ends = [entry["data_offsets"][1] for entry in header.values()]
+        content = None if text is None else json.loads(text)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        _refuse("E402", source, "its header cannot be read", error)
+    if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
+        _refuse("E401", source, "it is a safetensors file, but not of fidgety")
+    if content["schema_version"] > SCHEMA_VERSION:
+        _refuse("E403", source, f"its schema is {content['schema_version']}")
+    if len(raw) != 8 + length + max(ends, default=0):
+        _refuse("E402", source, f"it has {len(raw)} bytes, not those its header announces")
+    return content
+
+
+def _check_settings(it: Checkpoint) -> None:
+    """Raise unless the settings can be used and agree with each other."""
+    if it.model not in MODELS:
+        raise CheckpointError(
+            "E408",
+            f"No model named {it.model!r}",
+            remedy=f"This version knows {', '.join(MODELS)}; update fidgety if it is newer",
+        )
+    is_rate = isinstance(it.fps, int | float) and math.isfinite(it.fps) and it.fps > 0
+    if not is_rate or it.aggregation not in ("mean", "max") or len(it.skeleton) > MAX_JOINTS:
+        raise _contradiction(
+            f"fps {it.fps}, aggregation {it.aggregation}, {len(it.skeleton)} joints"
+        )
+    try:
+        profile = profile_from(it.profile, it.profile_config)
+        from_plain(ClipConfig, it.clip)
+        from_plain(WindowConfig, it.window)
+        layout = MODELS[it.model].config_type.from_dict(it.config).layout
+    except (ConfigError, PoseError) as error:
+        raise _contradiction(str(error)) from error
+    if profile.fps is not None and profile.fps != it.fps:
+        raise _contradiction(f"the profile's {profile.fps} fps are not the model's {it.fps}")
+    if layout.joints != it.skeleton.joints or layout.bones != it.skeleton.bones:
+        raise CheckpointError(
+            "E406",
+            f"The network was made for skeleton {layout.name}, the file says {it.skeleton.name}",
+            remedy="Train the model again, or get another copy",
+        )
+
+
+def _check_weights(it: Checkpoint) -> None:
+    """Raise unless the weights are those of the configuration, and finite."""
+    kind = MODELS[it.model]
+    with torch.device("meta"):  # shapes only: a hostile width allocates nothing
+        expected = kind(kind.config_type.from_dict(it.config)).state_dict()
+    problem = None
+    for name in sorted(set(expected) | set(it.weights)):
+        if name not in it.weights or name not in expected:
+            problem = f"{name} is {'unknown' if name in it.weights else 'missing'}"
+        elif it.weights[name].shape != expected[name].shape:
+            here, there = tuple(it.weights[name].shape), tuple(expected[name].shape)
+            problem = f"{name} has shape {here}, not {there}"
+        elif it.weights[name].dtype != expected[name].dtype:
+            problem = f"{name} is {it.weights[name].dtype}, not {expected[name].dtype}"
+        if problem:
+            raise CheckpointError(
+                "E404",
+                "The weights do not fit the network",
+                why=problem,
+                remedy="Get another copy of the file, or train the model again",
+            )
+    for name, value in it.weights.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(
+                "E405",
+                "The weights are not finite numbers",
+                why=f"{name} holds NaN or infinity; the training diverged",
+                remedy="Train again with a lower learning rate, or choose an earlier checkpoint",
+            )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("fidgety", "numpy", "torch")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _jsonable(value: Any) -> Any:
+    """Plain numbers, texts, lists and dictionaries; null for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | np.ndarray):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _contradiction(why: str) -> CheckpointError:
+    return CheckpointError(
+        "E407",
+        "The checkpoint contradicts itself",
+        why=why,
+        remedy="Get another copy of the file, or train the model again",
+    )
+
+
+def _refuse(code: str, source: Path, why: str, error: Exception | None = None) -> NoReturn:
+    what, remedy = {
+        "E401": ("Not a fidgety model", "Give a .fidgety file; convert others: fidgety convert"),
+        "E402": ("The model file is damaged", "Copy it again"),
+        "E403": ("Written by a newer version of fidgety", "Update fidgety"),
+        "E407": ("The checkpoint contradicts itself", "Get another copy, or train the model again"),
+    }[code]
+    raise CheckpointError(code, what, where=source.name, why=why, remedy=remedy) from error
