@@ -19,8 +19,8 @@ def write_report(assessment: Mapping[str, Any], out: str | os.PathLike[str]) -> 
     Parameters
     ----------
     assessment : mapping
-        The parsed content of ``assessment.json``. Parts that are missing or null are left out of the
-        page, or named as not given; NaN and infinity count as null.
+        The parsed content of ``assessment.json``. Parts that are missing or null are left out
+        of the page, or named as not given; NaN and infinity count as null.
     out : path-like
         File to write, usually ``report.html`` beside ``assessment.json``. Missing folders are made.
 
@@ -32,7 +32,7 @@ def write_report(assessment: Mapping[str, Any], out: str | os.PathLike[str]) -> 
     Raises
     ------
     FileError
-        E501 to E503 if the file cannot be written, E511 if `assessment` is not an assessment, or was
-        written by a newer version than this one.
+        E501 to E503 if the file cannot be written, E511 if `assessment` is not an assessment,
+        or was written by a newer version than this one.
     """
     return write_text(out, render_report(assessment))

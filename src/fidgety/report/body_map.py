@@ -1,4 +1,4 @@
-"""The infant's body, twice: the weight the network gave each joint, and how much each joint moved."""
+"""The infant's body, twice: the weight the network gave each joint, and how much it moved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from fidgety.report.words import fixed, joint_words
 
 __all__ = ["SCHEMATIC", "draw_body", "places"]
 
-WIDTH, HEIGHT, MARGIN = 420.0, 430.0, 92.0
+WIDTH, HEIGHT, MARGIN = 420.0, 450.0, 92.0
 NAMED = 4  # joints with the largest values carry their name; the table has all
+LETTER = 7.0  # width of a letter of a name, roughly: a leader begins beside the text
 
 Point = tuple[float, float]
 
@@ -87,12 +88,13 @@ def draw_body(
     most = max(values.values()) or 1.0
     order = sorted(values, key=lambda joint: values[joint], reverse=True)
     circles = [_circle(joint, spots[joint], values[joint], most, unit) for joint in order]
+    leaders, names = _names(order[:NAMED], spots, values)
     told = "Largest: " + ", ".join(
         f"{joint_words(joint)} {fixed(values[joint])}" for joint in order[:NAMED]
     )
     return drawing(
         f"body-{quantity}", title, f"{told} {unit}. The table below has every joint.",
-        (WIDTH, HEIGHT), _figure(spots), *circles, *_names(order[:NAMED], spots, values),
+        (WIDTH, HEIGHT), _figure(spots), *leaders, *circles, *names,
     )  # fmt: skip
 
 
@@ -100,10 +102,10 @@ def _fitted(where: dict[str, Point]) -> dict[str, Point]:
     """Positions in the drawing's own units, as large as fits, proportions kept."""
     xs, ys = zip(*where.values(), strict=True)
     wide, tall = max(xs) - min(xs), max(ys) - min(ys)
-    zoom = min((WIDTH - 2 * MARGIN) / max(wide, 1e-6), (HEIGHT - 80) / max(tall, 1e-6))
+    zoom = min((WIDTH - 2 * MARGIN) / max(wide, 1e-6), (HEIGHT - 104) / max(tall, 1e-6))
     middle = ((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2)
     return {
-        joint: (WIDTH / 2 + (x - middle[0]) * zoom, HEIGHT / 2 + (y - middle[1]) * zoom)
+        joint: (WIDTH / 2 + (x - middle[0]) * zoom, HEIGHT / 2 + 12 + (y - middle[1]) * zoom)
         for joint, (x, y) in where.items()
     }
 
@@ -125,6 +127,9 @@ def _figure(spots: dict[str, Point]) -> Markup:
     head = [spots[joint] for joint in spots if joint in face]
     if head:
         cx, cy = (sum(axis) / len(head) for axis in zip(*head, strict=True))
+        if "neck" in spots:
+            (x2, y2) = spots["neck"]
+            shapes.append(el("line", class_="limb", x1=cx, y1=cy, x2=x2, y2=y2))
         shapes.append(el("circle", class_="head", cx=cx, cy=cy - 4, r=_head_radius(spots)))
     return el("g", *shapes, class_="figure")
 
@@ -152,23 +157,26 @@ def _circle(joint: str, spot: Point, value: float, most: float, unit: str) -> Ma
 
 def _names(
     order: Sequence[str], spots: dict[str, Point], values: dict[str, float]
-) -> list[Markup]:
-    """Names at the edge on the joint's own side, kept apart, with a leader to the joint."""
-    drawn = []
+) -> tuple[list[Markup], list[Markup]]:
+    """Leaders to the joints, and names at the edge on the joint's own side, kept apart."""
+    leaders, names = [], []
     for right in (False, True):
         side = sorted((j for j in order if (spots[j][0] > WIDTH / 2) is right),
                       key=lambda joint: spots[joint][1])  # fmt: skip
-        free_from = 20.0
+        free_from = 16.0
         for joint in side:
-            x, y = spots[joint]
-            at = min(max(y, free_from), HEIGHT - 26)
-            free_from = at + 44
-            edge, anchor = (WIDTH - 4, "end") if right else (4.0, "start")
-            inner = edge - 66 if right else edge + 66
-            drawn += [
-                el("path", class_="leader", d=f"M{inner:.0f} {at + 8:.1f}L{x:.1f} {y:.1f}"),
-                el("text", joint_words(joint), class_="label", x=edge, y=at, text_anchor=anchor),
+            (x, y), text = spots[joint], joint_words(joint)
+            at = min(max(y - 4, free_from), HEIGHT - 24)
+            free_from = at + 46
+            edge, anchor = (WIDTH - 2, "end") if right else (2.0, "start")
+            reach = 8 + LETTER * len(text)
+            inner = edge - reach if right else edge + reach
+            leaders.append(
+                el("path", class_="leader", d=f"M{inner:.0f} {at - 4:.1f}L{x:.1f} {y:.1f}")
+            )
+            names += [
+                el("text", text, class_="label", x=edge, y=at, text_anchor=anchor),
                 el("text", fixed(values[joint]), class_="tick", x=edge, y=at + 16,
                    text_anchor=anchor),
             ]  # fmt: skip
-    return drawn
+    return leaders, names

@@ -19,7 +19,7 @@ from fidgety.report.cohort import draw_check, draw_cohort, share_below, table_of
 from fidgety.report.reading import complete, look_up
 from fidgety.report.risk_scale import draw_hundred, draw_risk_scale
 from fidgety.report.svg import cividis
-from fidgety.report.timeline import draw_timeline, even_share, mean_between
+from fidgety.report.timeline import draw_timeline, even_share, mean_between, moments
 
 __all__ = ["prevalence_of", "render_report"]
 
@@ -40,7 +40,7 @@ FORMS = {
 
 
 def render_report(assessment: Mapping[str, Any]) -> str:
-    """The report of one assessment as the text of one HTML file (see `fidgety.report.write_report`)."""
+    """The report of one assessment as the text of one HTML file; errors as in `write_report`."""
     whole = complete(assessment)
     return _environment().get_template("report.html").render(_context(whole))
 
@@ -48,8 +48,9 @@ def render_report(assessment: Mapping[str, Any]) -> str:
 def prevalence_of(trained: Mapping[str, Any]) -> float | None:
     """Share of abnormal infants a model was trained on, or None if unknown or without one class."""
     infants, abnormal = trained["n_infants"], trained["n_abnormal"]
-    known = infants is not None and abnormal is not None and 0 < abnormal < infants
-    return abnormal / infants if known else None
+    if infants is None or abnormal is None or not 0 < abnormal < infants:
+        return None
+    return abnormal / infants
 
 
 def _context(whole: dict[str, Any]) -> dict[str, Any]:
@@ -108,27 +109,21 @@ def _timeline(whole: dict[str, Any]) -> dict[str, Any] | None:
     if not clips:
         return None
     share = even_share(clips)
+    stretches = [(clip["start_s"] or 0.0, clip["end_s"] or 0.0) for clip in clips]
+    means = mean_between(movement, stretches)
     rows = [
         {
             "index": index,
             "times": _times(clip["attention"], share),
-            "movement": [
-                None
-                if clip["start_s"] is None or clip["end_s"] is None
-                else mean_between(movement["time_s"], series, clip["start_s"], clip["end_s"])
-                for series in movement["parts"].values()
-            ],
+            "movement": [series[index] for series in means.values()],
         }
         for index, clip in enumerate(clips)
     ]
-    weighted = [row for row in rows if row["times"] is not None]
-    highest = sorted(weighted, key=lambda row: row["times"], reverse=True)[:3]
     return {
         "drawing": draw_timeline(whole),
-        "share": share,
         "rows": rows,
-        "highest": highest,
-        "parts": list(movement["parts"]),
+        "moments": [rows[index] for index in moments(clips)],
+        "parts": list(means),
         "contributions": any(clip["contribution"] is not None for clip in clips),
     }
 
@@ -202,5 +197,3 @@ def _policy() -> Markup:
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Markup('<meta http-equiv="Content-Security-Policy" content="{}">').format(policy)
-
-

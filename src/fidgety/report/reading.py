@@ -1,7 +1,7 @@
 """Bring an assessment into its full form, whatever is missing, null or of the wrong kind.
 
-The page is drawn from the full form alone, so no drawing has to ask whether a key exists: every key of
-`ASSESSMENT` is there, and a value that was absent, NaN or of another kind is None.
+The page is drawn from the full form alone, so no drawing has to ask whether a key exists: every
+key of `ASSESSMENT` is there, and a value that was absent, NaN or of another kind is None.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ ASSESSMENT: dict[str, Any] = {
 
 
 def complete(assessment: Mapping[str, Any]) -> dict[str, Any]:
-    """The assessment with every key of `ASSESSMENT`, unusable values as None, lists as long as given.
+    """The assessment with every key of `ASSESSMENT`; unusable values are None, lists keep length.
 
     Raises
     ------
     FileError
-        E511 if `assessment` is no mapping, or its ``schema_version`` is newer than `SCHEMA_VERSION`.
+        E511 if `assessment` is no mapping, or its schema is newer than `SCHEMA_VERSION`.
     """
     if not isinstance(assessment, Mapping):
         raise FileError(

@@ -38,7 +38,9 @@ def draw_risk_scale(whole: dict[str, Any]) -> Markup:
     told += f", interval {fixed(interval[0])} to {fixed(interval[1])}" if interval else ""
     told += f"; the cannot-say zone is {fixed(zone[0])} to {fixed(zone[1])}" if zone else ""
     told += f"; the threshold is {fixed(threshold)}" if threshold is not None else ""
-    return drawing("risk-scale", "Risk on a scale from 0 to 1", told + ".", (WIDTH, HEIGHT), *shapes)
+    return drawing(
+        "risk-scale", "Risk on a scale from 0 to 1", told + ".", (WIDTH, HEIGHT), *shapes
+    )
 
 
 def _track(x: Any) -> Markup:
@@ -51,8 +53,14 @@ def _track(x: Any) -> Markup:
         )
         if tenth % 2 == 0 or long:
             marks.append(
-                el("text", fixed(tenth / 10, 1), class_="tick", x=at, y=bottom + 26,
-                   text_anchor="middle")
+                el(
+                    "text",
+                    fixed(tenth / 10, 1),
+                    class_="tick",
+                    x=at,
+                    y=bottom + 26,
+                    text_anchor="middle",
+                )
             )
     ends = [
         el("text", "fidgety movements present", class_="end", x=x(0), y=bottom + 52),

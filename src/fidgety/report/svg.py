@@ -14,31 +14,27 @@ from markupsafe import Markup, escape
 __all__ = ["cividis", "drawing", "el", "linear", "short", "ticks"]
 
 # cividis (Nunez, Anderton, Renslow 2018, doi 10.1371/journal.pone.0199239) at 17 even steps.
-_CIVIDIS = (
-    "00224e 002e6a 1a386f 32436d 434e6c 535a6d 61656f 6f7073 7d7c78 8c8878 9b9476 aba072 bcae6c "
-    "cdbb63 dec958 f0d846 fee838"
-).split()
+_CIVIDIS = [
+    0x00224E, 0x002E6A, 0x1A386F, 0x32436D, 0x434E6C, 0x535A6D,
+    0x61656F, 0x6F7073, 0x7D7C78, 0x8C8878, 0x9B9476, 0xABA072,
+    0xBCAE6C, 0xCDBB63, 0xDEC958, 0xF0D846, 0xFEE838,
+]  # fmt: skip
 
 
 def cividis(value: float) -> str:
     """Hex colour of `value` in 0..1 (clipped) on the cividis map."""
     place = min(max(value, 0.0), 1.0) * (len(_CIVIDIS) - 1)
-    low = min(int(place), len(_CIVIDIS) - 2)
+    step = min(int(place), len(_CIVIDIS) - 2)
     channels = (
-        round(int(a, 16) + (place - low) * (int(b, 16) - int(a, 16)))
-        for a, b in (
-            (_CIVIDIS[low][i : i + 2], _CIVIDIS[low + 1][i : i + 2]) for i in (0, 2, 4)
-        )
+        round(a + (place - step) * (b - a))
+        for a, b in zip(_CIVIDIS[step].to_bytes(3), _CIVIDIS[step + 1].to_bytes(3), strict=True)
     )
-    return "#" + "".join(f"{channel:02x}" for channel in channels)
+    return "#" + bytes(channels).hex()
 
 
 def short(value: float) -> str:
     """A coordinate with at most one decimal."""
-    text = f"{value:.1f}"
-    return text.removesuffix(".0").replace("-0", "0") if text in ("-0.0", "0.0") else (
-        text.removesuffix(".0")
-    )
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")  # adding zero turns -0.0 into 0.0
 
 
 def el(name: str, *children: object, **attributes: object) -> Markup:
@@ -90,10 +86,8 @@ def drawing(
     )
 
 
-def linear(
-    domain: tuple[float, float], target: tuple[float, float]
-) -> Callable[[float], float]:
-    """The straight line that takes `domain` to `target`; a domain without extent goes to its start."""
+def linear(domain: tuple[float, float], target: tuple[float, float]) -> Callable[[float], float]:
+    """The straight line from `domain` to `target`; a domain without extent goes to its start."""
     extent = domain[1] - domain[0]
     slope = (target[1] - target[0]) / extent if extent else 0.0
     return lambda value: target[0] + (value - domain[0]) * slope

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 from typing import Any
 
@@ -12,7 +14,7 @@ from markupsafe import Markup
 from fidgety.report.svg import cividis, drawing, el, linear, short, ticks
 from fidgety.report.words import clock, fixed, joint_words, span
 
-__all__ = ["binned", "draw_timeline", "even_share", "mean_between"]
+__all__ = ["binned", "draw_timeline", "even_share", "mean_between", "moments"]
 
 WIDTH, LEFT, RIGHT = 860.0, 104.0, 12.0
 MARKS_TOP, MARK_HEIGHT = 4.0, 18.0
@@ -28,6 +30,27 @@ def even_share(clips: Sequence[dict[str, Any]]) -> float | None:
     return total / len(weighted) if total > 0 else None
 
 
+def moments(clips: Sequence[dict[str, Any]], most: int = 3, apart_s: float = 5.0) -> list[int]:
+    """Rows of the clips with the highest attention, each at least `apart_s` from the others.
+
+    Neighbouring clips overlap and rise together; without the distance all would name one moment.
+    Only clips above the even share count.
+    """
+    share = even_share(clips) or 0.0
+    chosen: list[int] = []
+    ranked = sorted(
+        (row for row, clip in enumerate(clips) if clip["start_s"] is not None and _usable(clip)),
+        key=lambda row: clips[row]["attention"] or 0.0,
+        reverse=True,
+    )
+    for row in ranked:
+        if len(chosen) == most or (clips[row]["attention"] or 0.0) <= share:
+            break
+        if all(abs(clips[row]["start_s"] - clips[c]["start_s"]) >= apart_s for c in chosen):
+            chosen.append(row)
+    return chosen
+
+
 def draw_timeline(whole: dict[str, Any]) -> Markup:
     """Attention of each clip, movement of each body part and the marks of quality on one time axis.
 
@@ -40,14 +63,15 @@ def draw_timeline(whole: dict[str, Any]) -> Markup:
     rows = binned(whole["movement"], end)
     x = linear((0, end), (LEFT, WIDTH - RIGHT))
     marked = [reason for reason in whole["quality"]["reasons"] if reason["ranges"]]
-    top = MARKS_TOP + (MARK_HEIGHT + 12 if marked else 0)
+    top = MARKS_TOP + 14 + (MARK_HEIGHT + 6 if marked else 0)
     bottom = top + ATTENTION_HEIGHT + len(rows) * (ROW_HEIGHT + GAP) + 4
     shapes = [_marks(marked, x, bottom)] if marked else []
+    shapes += _moments(clips, x, top, bottom)
     shapes.append(_attention(clips, x, top))
     shapes += _movement(rows, end, top + ATTENTION_HEIGHT + GAP)
     shapes += _time_axis(end, x, bottom)
-    return drawing("timeline", "Attention and movement over time", _told(clips), (WIDTH, bottom + 44),
-                   *shapes)  # fmt: skip
+    title, size = "Attention and movement over time", (WIDTH, bottom + 44)
+    return drawing("timeline", title, _told(clips), size, *shapes)
 
 
 def binned(
@@ -57,35 +81,28 @@ def binned(
 
     A stretch without a measured value is None.
     """
-    return {
-        part: [
-            _mean(values)
-            for values in _into_columns(movement["time_s"], series, end, columns)
-        ]
-        for part, series in movement["parts"].items()
-    }
+    edges = [end * column / columns for column in range(columns)] + [math.inf]
+    return mean_between(movement, list(pairwise(edges)))
 
 
 def mean_between(
-    time_s: Sequence[float | None], series: Sequence[float | None], start: float, end: float
-) -> float | None:
-    """Mean of the measured values of `series` from `start` up to `end` seconds, or None."""
-    inside = zip(time_s, series, strict=False)
-    return _mean([v for t, v in inside if t is not None and v is not None and start <= t < end])
+    movement: dict[str, Any], stretches: Sequence[tuple[float, float]]
+) -> dict[str, list[float | None]]:
+    """Mean of the measured movement of each body part in each (start, end) in seconds, or None.
 
-
-def _into_columns(
-    time_s: Sequence[float | None], series: Sequence[float | None], end: float, columns: int
-) -> list[list[float]]:
-    bins: list[list[float]] = [[] for _ in range(columns)]
-    for t, value in zip(time_s, series, strict=False):
-        if t is not None and value is not None and 0 <= t <= end:
-            bins[min(int(t / end * columns), columns - 1)].append(value)
-    return bins
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    A value belongs to a stretch that starts at or before it and ends after it.
+    """
+    means: dict[str, list[float | None]] = {}
+    for part, series in movement["parts"].items():
+        pairs = zip(movement["time_s"], series, strict=False)
+        measured = sorted((t, v) for t, v in pairs if t is not None and v is not None)
+        times = [t for t, _ in measured]
+        sums = [0.0, *accumulate(v for _, v in measured)]
+        means[part] = []
+        for start, end in stretches:
+            low, high = bisect_left(times, start), bisect_left(times, end)
+            means[part].append((sums[high] - sums[low]) / (high - low) if high > low else None)
+    return means
 
 
 def _usable(clip: dict[str, Any]) -> bool:
@@ -102,10 +119,13 @@ def _told(clips: Sequence[dict[str, Any]]) -> str:
     share = even_share(clips)
     if share is None:
         return "No attention was recorded."
-    best = max((c for c in clips if c["attention"] is not None), key=lambda c: c["attention"])
+    named = [
+        f"{clock(clips[row]['start_s'], 1)} ({fixed(clips[row]['attention'] / share, 1)})"
+        for row in moments(clips)
+    ]
     return (
-        f"{len(clips)} clips. The highest weight lies at {span(best['start_s'] or 0, best['end_s'] or 0)}"
-        f", {fixed(best['attention'] / share, 1)} times the even share. The table below has every value."
+        f"{len(clips)} clips. Most weight, in multiples of the even share: "
+        f"{', '.join(named) or 'all alike'}. The table below has every value."
     )
 
 
@@ -133,6 +153,19 @@ def _attention(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup:
     guides = [_guide(value, x, y) for value in _multiples(most / share)]
     return el("g", _row_label("attention", top + 20), *guides[1:], el("g", *bars, class_="bars"),
               guides[0])  # fmt: skip
+
+
+def _moments(clips: Sequence[dict[str, Any]], x: Scale, top: float, bottom: float) -> list[Markup]:
+    """A numbered line through all rows at each of the `moments`."""
+    drawn = []
+    for number, row in enumerate(moments(clips), start=1):
+        clip = clips[row]
+        at = x((clip["start_s"] + (clip["end_s"] or clip["start_s"])) / 2)
+        drawn += [
+            el("line", class_="moment", x1=at, x2=at, y1=top + 4, y2=bottom),
+            el("text", number, class_="moment-name", x=at, y=top, text_anchor="middle"),
+        ]
+    return drawn
 
 
 def _multiples(most: float) -> list[int]:

@@ -46,11 +46,11 @@
     put("low", say(low));
     put("high", say(high));
     const [filled, from, to] = [after, low, high].map((p) => Math.round(100 * p));
-    odds.querySelectorAll("circle").forEach((dot, index) => {
+    odds.querySelectorAll(".hundred circle").forEach((dot, index) => {
       dot.classList.toggle("is-filled", index < filled);
       dot.classList.toggle("is-unsure", index >= from && index < to);
     });
-    const told = odds.querySelector("svg desc");
+    const told = odds.querySelector(".hundred desc");
     told.textContent = `${filled} of 100 dots are filled; the interval runs from ${from} to ${to}.`;
     odds.querySelectorAll("button[data-prevalence]").forEach((choice) => {
       const chosen = Math.abs(Number(choice.dataset.prevalence) - here) < 1e-9;
