@@ -5,34 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fidgety.errors import StudyError
 from fidgety.files import existing, file_error, write_text
+from fidgety.study.names import infant_named, is_sub_sequence, listing, safe_name, wholes
 
 __all__ = [
     "LABEL_NAMES",
     "LabelRow",
-    "infant_named",
-    "listing",
+    "check_rows",
     "read_labels",
     "read_rows",
-    "safe_name",
-    "wholes",
+    "row_finder",
+    "unlabelled",
     "write_labels",
 ]
 
 LABEL_NAMES = {0: "normal", 1: "abnormal"}
 COLUMNS = ("infant_id", "label", "recording", "age_weeks", "site")  # the order without a header
 _LARGEST_FILE = 64 * 2**20  # bytes; a million rows take about 20 MB
-_UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:<>"|?*]')
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
-_SUB_SEQUENCE = (re.compile(r"^(.+)_sub_\d+$"), re.compile(r"^(.+)_\d+$"))
 
 
 @dataclass(frozen=True)
@@ -86,9 +82,47 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[LabelRow, ...]:
     rows = tuple(_label_row(line, cells, source.name) for line, cells in records)
     if not rows:
         raise _unreadable(source.name, "it has no rows")
+    # As they stand in the file: spaces around a code may tell a typo, or a second hand.
     _refuse_typos(((cells["infant_id"], line) for line, cells in records), source.name)
-    _refuse_contradictions(rows, source.name)
+    check_rows(rows, source.name)
     return rows
+
+
+def check_rows(rows: Sequence[LabelRow], where: str) -> None:
+    """Refuse rows that contradict each other: E207, E208, E210, E211 as `read_labels`."""
+    _refuse_typos(((row.infant_id, row.line) for row in rows), where)
+    _refuse_typos(((row.recording, row.line) for row in rows if row.recording), where)
+    _refuse_contradictions(rows, where)
+    _refuse_pieces(rows, where)
+
+
+def row_finder(rows: Iterable[LabelRow]) -> Callable[[str], LabelRow | None]:
+    """A function that gives the row of a recording's name, or None.
+
+    A row with that name as its ``recording`` comes first; then a row without any, of the infant
+    that the name belongs to by the rule of `infant_named`.
+    """
+    kept = tuple(rows)
+    declared = {row.recording: row for row in kept if row.recording}
+    of_infant = {row.infant_id: row for row in kept if not row.recording}
+    infants = {row.infant_id: row.infant_id for row in kept}
+
+    def find(name: str) -> LabelRow | None:
+        if name in declared:
+            return declared[name]
+        return of_infant.get(infant_named(name, infants) or "")
+
+    return find
+
+
+def unlabelled(names: Collection[str], total: int, kind: str = "recordings") -> StudyError:
+    """E201 for the named recordings (or infants) out of `total`."""
+    return StudyError(
+        "E201",
+        f"{len(names)} of {total} {kind} have no label",
+        why=listing(names),
+        remedy="Add them to labels.csv, or use --skip-unlabelled",
+    )
 
 
 def read_rows(
@@ -150,79 +184,6 @@ def write_labels(path: str | os.PathLike[str], rows: Iterable[LabelRow]) -> Path
         cells = [f"{cell:g}" if isinstance(cell, float) else cell for cell in cells]
         writer.writerow(cells + [row.extra.get(name, "") for name in extra])
     return write_text(path, text.getvalue())
-
-
-def safe_name(name: str, where: object | None = None) -> str:
-    """Return `name` if it can be one file or folder on any system; raise E209 otherwise.
-
-    Refused: anything that would leave the folder (``../x``, absolute), control characters, hidden
-    names, the characters and names that Windows reserves, and more than 200 bytes. ``-rf`` is fine:
-    names are never handed to a shell.
-    """
-    fault = None
-    if not name or name.startswith("."):
-        fault = "it is empty" if not name else "it starts with a dot"
-    elif _UNFIT.search(name) or not name.isprintable():
-        fault = "it holds a character that file names cannot"
-    elif _RESERVED.match(name) or name.endswith((".", " ")):
-        fault = "the name is reserved on some systems"
-    elif len(name.encode("utf-8", "replace")) > 200:
-        fault = "it is longer than 200 bytes"
-    if fault:
-        shown = ascii(name if len(name) <= 60 else name[:60] + "...")
-        raise StudyError(
-            "E209",
-            f"{shown} cannot name an infant or a recording",
-            where=where,
-            why=fault,
-            remedy="Use letters, digits, - and _",
-        )
-    return name
-
-
-def infant_named(name: str, infants: dict[str, str]) -> str | None:
-    """The infant that a recording or a row of a split file belongs to, or None.
-
-    The rule: a name known as it stands is that one. Otherwise ``<known>_sub_<k>`` (what the
-    reference's code writes) and ``<known>_<k>`` belong to ``<known>``, once or twice over (the
-    second sub-sequence of the third recording). Where two infants could be meant, it is refused.
-
-    Parameters
-    ----------
-    name : str
-        Name of a file, a folder or a row.
-    infants : dict of str to str
-        Known infant codes and recording names, each to its infant.
-
-    Raises
-    ------
-    StudyError
-        E211 if the name fits two infants.
-    """
-    if name in infants:
-        return infants[name]
-    found = sorted({infants[base] for base in wholes(name) if base in infants})
-    if len(found) > 1:
-        raise StudyError(
-            "E211",
-            f"{name!r} could be a sub-sequence of infant {found[0]} or of {found[1]}",
-            remedy="Give one of them another code, or name the recording in labels.csv",
-        )
-    return found[0] if found else None
-
-
-def wholes(name: str) -> set[str]:
-    """What `name` could be a numbered piece of, by the rule of `infant_named`."""
-    once = {match[1] for rule in _SUB_SEQUENCE if (match := rule.match(name))}
-    twice = {match[1] for base in once for rule in _SUB_SEQUENCE if (match := rule.match(base))}
-    return once | twice
-
-
-def listing(names: Iterable[str], limit: int = 5) -> str:
-    """The first few of some names, sorted, and how many more: ``b07, b09 and 12 more``."""
-    ordered = sorted(names)
-    rest = len(ordered) - limit
-    return ", ".join(ordered[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _text(source: Path) -> str:
@@ -321,7 +282,12 @@ def _refuse_contradictions(rows: Sequence[LabelRow], where: str) -> None:
                 remedy="Delete one row, or tell an infant's recordings apart in a column named "
                 "recording",
             )
-    for name, row in seen.items():
+
+
+def _refuse_pieces(rows: Sequence[LabelRow], where: str) -> None:
+    labels = {row.infant_id: row for row in rows}
+    for row in rows:
+        name = row.recording or row.infant_id
         if name in labels and name != row.infant_id:
             raise StudyError(
                 "E211",
@@ -331,7 +297,7 @@ def _refuse_contradictions(rows: Sequence[LabelRow], where: str) -> None:
             )
     for infant in labels:
         labelled = sorted(base for base in wholes(infant) if base in labels)
-        if labelled or _SUB_SEQUENCE[0].match(infant):
+        if labelled or is_sub_sequence(infant):
             base = labelled[0] if labelled else infant.rpartition("_sub_")[0]
             raise StudyError(
                 "E211",

@@ -17,7 +17,7 @@ from fidgety.pose.pose import Pose, read_native
 from fidgety.settings import to_plain
 from fidgety.study.batch import BatchReport, Outcome, Progress, State, run_batch
 from fidgety.study.copies import file_digest
-from fidgety.study.labels import listing
+from fidgety.study.names import listing
 from fidgety.study.sequences import SCHEMA_VERSION, read_sidecar, write_sequence
 from fidgety.study.study import Study
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from fidgety.errors import ConfigError, StudyError, warn
 from fidgety.files import write_text
-from fidgety.study.labels import LABEL_NAMES, listing, read_rows
+from fidgety.study.labels import LABEL_NAMES, read_rows
+from fidgety.study.names import listing
 from fidgety.study.study import Recording, Study, check_classes
 
 __all__ = [

@@ -19,15 +19,8 @@ import yaml
 from fidgety.errors import StudyError, warn
 from fidgety.files import existing, file_error
 from fidgety.study.copies import refuse_copies
-from fidgety.study.labels import (
-    LABEL_NAMES,
-    LabelRow,
-    infant_named,
-    listing,
-    read_labels,
-    safe_name,
-    wholes,
-)
+from fidgety.study.labels import LABEL_NAMES, LabelRow, read_labels, row_finder, unlabelled
+from fidgety.study.names import infant_named, listing, safe_name, wholes
 
 __all__ = ["Recording", "Study", "check_classes"]
 
@@ -149,7 +142,7 @@ class Study:
         pairs = {recording.infant_id: recording.label for recording in self.recordings}
         labels = {infant: label for infant, label in sorted(pairs.items()) if label is not None}
         if len(labels) < len(pairs):
-            raise _unlabelled(set(pairs) - set(labels), len(pairs), "infants")
+            raise unlabelled(set(pairs) - set(labels), len(pairs), "infants")
         return labels
 
     @cached_property
@@ -321,17 +314,14 @@ def _labels_of(root: Path, *, needed: bool) -> tuple[LabelRow, ...] | None:
 def _matched(found: list[str], rows: Iterable[LabelRow], skip_unlabelled: bool) -> list[Recording]:
     """Each recording of the folder with its row; E201 for what is left over on either side."""
     rows = tuple(rows)
-    declared = {row.recording: row for row in rows if row.recording}
-    open_rows = {row.infant_id: row for row in rows if not row.recording}
-    known = {row.infant_id: row.infant_id for row in rows}
+    row_of = row_finder(rows)
     used: set[int] = set()
-    recordings, unlabelled = [], []
+    recordings: list[Recording] = []
+    missing: list[str] = []
     for name in found:
-        row = declared.get(name)
-        if row is None:
-            row = open_rows.get(infant_named(name, known) or "")
+        row = row_of(name)
         if row is None or row.label is None:
-            unlabelled.append(name)
+            missing.append(name)
         else:
             recordings.append(
                 Recording(
@@ -341,7 +331,7 @@ def _matched(found: list[str], rows: Iterable[LabelRow], skip_unlabelled: bool) 
         used.add(-1 if row is None else row.line)
     unused = [row.recording or row.infant_id for row in rows if row.line not in used]
     for problem in (
-        _unlabelled(unlabelled, len(found), "recordings") if unlabelled else None,
+        unlabelled(missing, len(found)) if missing else None,
         _without_recording(unused, len(rows)) if unused else None,
     ):
         if problem is None:
@@ -350,17 +340,8 @@ def _matched(found: list[str], rows: Iterable[LabelRow], skip_unlabelled: bool) 
             raise problem
         warn("W201", f"{problem.what}, left out", why=problem.why)
     if not recordings:
-        raise _unlabelled(unlabelled, len(found), "recordings")
+        raise unlabelled(missing, len(found))
     return recordings
-
-
-def _unlabelled(names: Collection[str], total: int, kind: str) -> StudyError:
-    return StudyError(
-        "E201",
-        f"{len(names)} of {total} {kind} have no label",
-        why=listing(names),
-        remedy="Add them to labels.csv, or use --skip-unlabelled",
-    )
 
 
 def _without_recording(names: Collection[str], total: int) -> StudyError:
