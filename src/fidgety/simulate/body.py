@@ -56,7 +56,7 @@ class Proportions:
     nose_height: float = 0.38  # nose tip above the middle of the head, estimated: 7.2 cm
 
     def varied(self, rng: np.random.Generator, spread: float) -> Proportions:
-        """Another infant's: each length times a log-normal factor of standard deviation `spread`."""
+        """Another infant's: each length times a log-normal factor of deviation `spread`."""
         factors = np.exp(spread * rng.standard_normal(len(fields(self))))
         lengths = (
             getattr(self, item.name) * factor
@@ -145,16 +145,16 @@ def _angles() -> tuple[Angle, ...]:
 
 
 ANGLES = _angles()  # the order in which they are applied: outermost first
-JOINT_PARTS = tuple(
-    next(
-        part
-        for part, joints in SKELETON.parts.items()
-        if joint in joints and not joint.endswith(("shoulder", "hip"))
-    )
-    if not joint.endswith(("shoulder", "hip"))
-    else "trunk"  # shoulders and hips are carried by the trunk alone
-    for joint in SKELETON.joints
-)
+
+
+def _part_moving(joint: str) -> str:
+    """The body part whose movement shows at `joint`: the trunk carries shoulders and hips."""
+    if joint.endswith(("neck", "shoulder", "hip")):
+        return "trunk"
+    return next(part for part, joints in SKELETON.parts.items() if joint in joints)
+
+
+JOINT_PARTS = tuple(_part_moving(joint) for joint in SKELETON.joints)
 
 
 def rest_positions(proportions: Proportions) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.simulate.settings import check_between, check_range
+from fidgety.simulate.checks import check_between, check_range
 
 __all__ = ["Camera", "CameraConfig", "draw_camera", "project"]
 

@@ -159,7 +159,7 @@ def _chained(
 def _write_recording(folder: Path, recording: SimulatedRecording, openpose_json: bool) -> None:
     recording.pose.save(folder / "estimated_poses" / f"{recording.name}.parquet")
     truth = {"time_s": recording.pose.time} | {
-        joint: recording.fidgety[:, row] for row, joint in enumerate(SKELETON.joints)
+        joint: recording.fidgety[:, row].round(4) for row, joint in enumerate(SKELETON.joints)
     }
     with whole_file(folder / "truth" / f"{recording.name}.parquet") as draft:
         pq.write_table(pa.table(truth), draft, compression="zstd")

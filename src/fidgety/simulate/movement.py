@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.simulate.body import ANGLES, BODY_PARTS, JOINT_PARTS
-from fidgety.simulate.settings import check_between, check_range
+from fidgety.simulate.checks import check_between, check_range
 from fidgety.simulate.signals import band_process, episode, minimum_jerk, windows
 
 __all__ = [
@@ -58,7 +58,11 @@ class MovementConfig:
     disguise : float
         Share of the fidgety acceleration (variance) that the tremor takes over; the restless
         movement takes over what is left of the speed. At 0 an infant without fidgety movements is
-        as fast but smoother, at 1 it is neither faster nor smoother than the others.
+        as fast but smoother, at 1 it is neither faster nor smoother than the others. Median over
+        infants; smoothing before the analysis takes more of the tremor than of fidgety movement, so
+        that values above 1 are needed to disguise it there.
+    disguise_spread : float
+        Log-normal standard deviation of `disguise` between infants.
     substitute : float
         Share of the fidgety speed (variance) taken over, 0 nothing stands in its place.
     stroke_s, pause_s : (float, float)
@@ -83,7 +87,8 @@ class MovementConfig:
     restless_hz: tuple[float, float] = (0.15, 0.6)
     tremor_hz: tuple[float, float] = (3.6, 5.2)
     disguise: float = 0.8
-    substitute: float = 1.0
+    disguise_spread: float = 0.3
+    substitute: float = 0.93
     stroke_s: tuple[float, float] = (0.5, 1.6)
     pause_s: tuple[float, float] = (0.8, 4.0)
     reach: float = 0.5
@@ -98,7 +103,8 @@ class MovementConfig:
         check_range(self, 0.05, 30.0, "band_hz", "center_hz", "restless_hz", "tremor_hz")
         check_range(self, 0.1, 120.0, "stroke_s", "pause_s", "episode_s")
         check_between(self, 0.0, 45.0, "amplitude_deg")
-        check_between(self, 0.0, 2.0, "amplitude_spread", "disguise", "substitute")
+        check_between(self, 0.0, 2.0, "amplitude_spread", "disguise", "disguise_spread")
+        check_between(self, 0.0, 2.0, "substitute")
         check_between(self, 0.0, 10.0, "exaggeration")
         check_between(
             self,
@@ -160,12 +166,13 @@ def move(
         np.exp(config.amplitude_spread * infant.standard_normal())
     )
     center = float(infant.uniform(*config.center_hz))
+    disguise = config.disguise * float(np.exp(config.disguise_spread * infant.standard_normal()))
 
     crying = episode(time, config.crying_probability, config.episode_s, recording)  # (T,)
     angles = _gross(time, pause, config, recording)  # (T, A)
     angles += _kicking(time, config, recording)
     angles += _crying_strokes(time, recording) * crying[:, np.newaxis]
-    small, amount = _small(time, pattern, amplitude, center, config, recording)
+    small, amount = _small(time, pattern, amplitude, center, disguise, config, recording)
     calm = (1 - crying)[:, np.newaxis]  # fidgety movements belong to the awake, calm infant
     angles += small * calm
     rows = [BODY_PARTS.index(part) for part in JOINT_PARTS]
@@ -177,6 +184,7 @@ def _small(
     pattern: Pattern,
     amplitude: float,
     center: float,
+    disguise: float,
     config: MovementConfig,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -187,7 +195,7 @@ def _small(
     """
     weights = np.array([angle.fidgety for angle in ANGLES])  # (A,)
     fidgety, fast, jerky = band_process(time, config.band_hz, center, len(ANGLES), rng)
-    restless, slow_speed, slow_jerk = band_process(time, config.restless_hz, None, len(ANGLES), rng)
+    restless, slow_speed, _ = band_process(time, config.restless_hz, None, len(ANGLES), rng)
     tremor, quick, quick_jerk = band_process(time, config.tremor_hz, None, len(ANGLES), rng)
     usual = NORMAL_PATTERNS[int(rng.random() < config.intermittent_share)]
     in_bouts = _bouts(time, usual, rng)  # (T,)
@@ -205,7 +213,7 @@ def _small(
         instead = in_bouts * (1 - present)
     factor = config.exaggeration if pattern == "exaggerated" else 1.0
 
-    tremor_power = config.disguise * jerky / quick_jerk
+    tremor_power = disguise * jerky / quick_jerk
     restless_power = max(0.0, config.substitute * fast - tremor_power * quick) / slow_speed
     substitute = np.sqrt(restless_power) * restless + np.sqrt(tremor_power) * tremor
     amount = present[:, np.newaxis] * emphasis  # (T, P)

@@ -1,4 +1,4 @@
-"""What a pose estimator would make of the film: noise, confidence, losses, swaps, a carer's hand."""
+"""What a pose estimator would make of it: noise, confidence, losses, swaps, a carer's hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.simulate.body import SKELETON
-from fidgety.simulate.settings import check_between, check_range
+from fidgety.simulate.checks import check_between, check_range
 from fidgety.simulate.signals import colored_noise, episode
 
 __all__ = ["TrackerConfig", "track"]
@@ -134,7 +134,7 @@ def track(
     lost |= ((found < 0) | (found >= size)).any(axis=2)
     found[lost] = np.nan
     confidence[lost] = 0.0
-    return found, confidence
+    return found.round(2), confidence.round(4)  # as estimators write them
 
 
 def _stretches(
