@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality.reasons import range_words, reason
-from fidgety.pose.quality.scene import Finding, Scene
+from fidgety.pose.quality.scene import Finding, Scene, complex_positions
 
-__all__ = ["camera_motion", "compensate_camera"]
+__all__ = ["at_rest", "camera_motion", "compensate_camera"]
 
 _STILL = {"camera_dx": 0.0, "camera_dy": 0.0, "camera_scale": 1.0, "camera_rotation": 0.0}
 _SMOOTHING_S = 0.5  # estimates of single frames are noisy; sway and pans last longer
@@ -34,19 +34,22 @@ def compensate_camera(pose: Pose) -> Pose:
     """
     if not any(name in pose.film for name in _STILL):
         return pose
-    turn, shift = _steps(pose)
-    if np.all(turn == 1) and np.all(shift == 0):
-        return pose
-    along = np.cumprod(turn)  # (T,)
-    moved = np.cumsum(shift / along)
-    at = pose.xy[..., 0] + 1j * pose.xy[..., 1]  # (T, V)
-    still = at / along[:, None] - moved[:, None]
+    still = at_rest(pose, complex_positions(pose))
     rest = {n: np.full(len(pose), v) for n, v in _STILL.items() if n in pose.film}
     return pose.then(
         "compensate_camera",
         xy=np.stack([still.real, still.imag], axis=-1),
         film={**pose.film, **rest},
     )
+
+
+def at_rest(pose: Pose, at: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Positions (T, V), x + iy, as in the first frame's camera; the same if it never moved."""
+    turn, shift = _steps(pose)
+    if np.all(turn == 1) and np.all(shift == 0):
+        return at
+    back = 1 / np.cumprod(turn)  # (T,)
+    return back[:, None] * at - np.cumsum(back * shift)[:, None]
 
 
 def camera_motion(scene: Scene) -> Finding:
@@ -56,10 +59,9 @@ def camera_motion(scene: Scene) -> Finding:
         return Finding({"camera_speed": None, "camera_zoom": None})
     turn, shift = _steps(pose)
     ends = scene.row("right_shoulder", "left_shoulder", "right_hip", "left_hip")
-    middle = scene.xy[:, ends].mean(axis=1)  # (T, 2)
-    seen = np.isfinite(middle[:, 0])  # some are, or there were no trunk length
-    x, y = (np.interp(pose.time, pose.time[seen], middle[seen, axis]) for axis in (0, 1))
-    body = x + 1j * y
+    middle = scene.at[:, ends].mean(axis=1)  # (T,)
+    seen = np.isfinite(middle)  # some are, or there were no trunk length
+    body = np.interp(pose.time, pose.time[seen], middle[seen])
     step_s = np.append(scene.frame_s, np.diff(pose.time))
     carried = (body * (turn - 1) + shift) / scene.trunk_px / step_s
     drift = np.abs(
@@ -100,7 +102,7 @@ def _steps(pose: Pose) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
         known = np.isfinite(values) & ((values > 0) | (name != "camera_scale"))
         return np.where(known, values, _STILL[name])
 
-    turn = np.asarray(measure("camera_scale") * np.exp(1j * measure("camera_rotation")))
+    turn = (measure("camera_scale") * np.exp(1j * measure("camera_rotation"))).astype(np.complex128)
     width, height = pose.size or (0, 0)
     centre = complex(width, height) / 2
     shift = np.asarray(measure("camera_dx") + 1j * measure("camera_dy") + centre * (1 - turn))

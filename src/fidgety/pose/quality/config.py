@@ -117,7 +117,7 @@ class QualityConfig:
     shortest_run_s: float = 1.0
     minimum_s: float = 20.0
     advised_s: float = 60.0
-    tolerated_share: float = 0.05
+    tolerated_share: float = 0.10
     counted_share: float = 0.01
     absent_refused: float = 0.5
     edge: float = 0.03

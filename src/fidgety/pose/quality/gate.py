@@ -16,7 +16,7 @@ from fidgety.pose.quality.camera import camera_motion
 from fidgety.pose.quality.config import QualityConfig
 from fidgety.pose.quality.reasons import Reason
 from fidgety.pose.quality.scene import Finding, Scene
-from fidgety.pose.quality.swaps import exchanged, find_swaps
+from fidgety.pose.quality.swaps import find_swaps
 
 __all__ = ["RULES", "Quality", "Verdict", "assess_quality", "usable_frames"]
 
@@ -143,10 +143,9 @@ def _scene(
             )
     config = config or QualityConfig()
     body = pose.to_skeleton("openpose18")
-    swapped = find_swaps(body, config)
     return Scene(
-        pose=exchanged(body, swapped) if swapped.any() else body,
-        swapped=swapped,
+        pose=body,
+        swapped=find_swaps(body, config),
         config=config,
         age_weeks=None if age_weeks is None else float(age_weeks),
         minimum_s=max(config.minimum_s, minimum_s or 0.0),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.quality.reasons import range_words, reason
-from fidgety.pose.quality.scene import Finding, Scene
+from fidgety.pose.quality.scene import Finding, Scene, trunk_vector
 
 __all__ = ["end_on", "facing", "proportions", "straight"]
 
@@ -23,12 +23,13 @@ _SMOOTHING_S = 1.0
 def proportions(scene: Scene) -> Finding:
     """E107, W107: longest legs against the trunk, and the head against the legs."""
     config = scene.config
-    trunk = _longest(np.linalg.norm(_trunk(scene), axis=1))
-    leg = max(
-        (_longest(_bone(scene, f"{s}_hip", f"{s}_knee"))
-         + _longest(_bone(scene, f"{s}_knee", f"{s}_ankle")) for s in ("right", "left")),
-        key=np.nan_to_num,
-    )  # fmt: skip
+    trunk = _longest(np.abs(_trunk(scene)))
+    legs = [
+        _longest(np.abs(_vector(scene, f"{side}_hip", f"{side}_knee")))
+        + _longest(np.abs(_vector(scene, f"{side}_knee", f"{side}_ankle")))
+        for side in ("right", "left")
+    ]
+    leg = float(np.fmax(legs[0], legs[1]))
     head = _longest(_head_size(scene))
     leg_trunk, head_leg = leg / trunk, head / leg
     measures = {"leg_trunk": _or_none(leg_trunk), "head_leg": _or_none(head_leg)}
@@ -53,9 +54,9 @@ def facing(scene: Scene) -> Finding:
     trunk = _trunk(scene)
     shoulders = _vector(scene, "right_shoulder", "left_shoulder")
     hips = _vector(scene, "right_hip", "left_hip")
-    with np.errstate(invalid="ignore"):
-        width = _cross((shoulders + hips) / 2, trunk) / np.linalg.norm(trunk, axis=1)
-    width = scene.smoothed(width, _SMOOTHING_S) / scene.trunk_px
+    length = np.abs(trunk)
+    across = (np.conj(shoulders + hips) * trunk).imag / np.where(length > 0, 2 * length, np.nan)
+    width = scene.smoothed(across, _SMOOTHING_S) / scene.trunk_px
     if not np.isfinite(width).any():
         return Finding({"facing": None, "prone_share": None, "side_share": None})
     known = np.isfinite(width)
@@ -88,8 +89,8 @@ def facing(scene: Scene) -> Finding:
 
 def end_on(scene: Scene) -> Finding:
     """W115: a trunk shortened against the shoulders' breadth."""
-    breadth = _longest(np.linalg.norm(_vector(scene, "right_shoulder", "left_shoulder"), axis=1))
-    lengths = scene.smoothed(np.linalg.norm(_trunk(scene), axis=1), _SMOOTHING_S) / breadth
+    breadth = _longest(np.abs(_vector(scene, "right_shoulder", "left_shoulder")))
+    lengths = scene.smoothed(np.abs(_trunk(scene)), _SMOOTHING_S) / breadth
     known = np.isfinite(lengths)
     if not known.any():
         return Finding({"trunk_shoulders": None})
@@ -130,20 +131,13 @@ def straight(scene: Scene) -> Finding:
     return Finding(measures, (reason("W116", text, scene.ranges(frames)),))
 
 
-def _vector(scene: Scene, start: str, end: str) -> NDArray[np.float64]:
+def _vector(scene: Scene, start: str, end: str) -> NDArray[np.complex128]:
     a, b = scene.row(start, end)
-    return scene.xy[:, b] - scene.xy[:, a]  # (T, 2)
+    return scene.at[:, b] - scene.at[:, a]  # (T,)
 
 
-def _bone(scene: Scene, start: str, end: str) -> NDArray[np.float64]:
-    return np.linalg.norm(_vector(scene, start, end), axis=1)
-
-
-def _trunk(scene: Scene) -> NDArray[np.float64]:
-    """From the middle of the shoulders to the middle of the hips, pixels (T, 2)."""
-    ends = scene.row("right_shoulder", "left_shoulder", "right_hip", "left_hip")
-    at = scene.xy[:, ends]
-    return at[:, 2:].mean(axis=1) - at[:, :2].mean(axis=1)
+def _trunk(scene: Scene) -> NDArray[np.complex128]:
+    return trunk_vector(scene.at, scene.pose.skeleton)
 
 
 def _head_size(scene: Scene) -> NDArray[np.float64]:
@@ -151,9 +145,10 @@ def _head_size(scene: Scene) -> NDArray[np.float64]:
 
     From ear to ear in front view, from ear to nose in profile: much the same length.
     """
-    at = scene.xy[:, scene.row(*_HEAD)]  # (T, 5, 2)
-    far = [np.linalg.norm(at[:, ear, None] - at, axis=2) for ear in (3, 4)]
-    size = np.nan_to_num(np.concatenate(far, axis=1)).max(axis=1)
+    size = np.zeros(len(scene.pose))
+    for ear in ("right_ear", "left_ear"):
+        for other in _HEAD:
+            np.fmax(size, np.abs(_vector(scene, ear, other)), out=size)
     return np.where(size > 0, size, np.nan)
 
 
@@ -162,13 +157,9 @@ def _longest(lengths: NDArray[np.float64]) -> float:
     return float(np.quantile(known, _LONGEST)) if len(known) else float("nan")
 
 
-def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
-def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return (a * b).sum(axis=1) / np.where(lengths > 0, lengths, np.nan)
+def _cosine(a: NDArray[np.complex128], b: NDArray[np.complex128]) -> NDArray[np.float64]:
+    lengths = np.abs(a) * np.abs(b)
+    return (np.conj(a) * b).real / np.where(lengths > 0, lengths, np.nan)
 
 
 def _or_none(value: float) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.quality.camera import compensate_camera
+from fidgety.pose.quality.camera import at_rest
 from fidgety.pose.quality.reasons import (
     Reason,
     joint_words,
@@ -13,7 +13,7 @@ from fidgety.pose.quality.reasons import (
     reason,
     seconds_words,
 )
-from fidgety.pose.quality.scene import Finding, Scene, any_joint, runs
+from fidgety.pose.quality.scene import Finding, Scene, any_joint
 
 __all__ = [
     "absent",
@@ -51,7 +51,7 @@ def out_of_frame(scene: Scene) -> Finding:
     """W103: needed joints lost at an edge of the image, or placed beyond it."""
     if scene.pose.size is None:
         return Finding({"out_of_frame_s": None})
-    lost = _lost_at_edge(scene) & ~scene.absent[:, None]  # (T, J)
+    lost = scene.lost_at_edge & ~scene.absent[:, None]  # (T, J)
     frames = any_joint(lost)
     measures: dict[str, float | None] = {"out_of_frame_s": scene.seconds(frames)}
     if not frames.any():
@@ -68,7 +68,7 @@ def out_of_frame(scene: Scene) -> Finding:
 def gaps(scene: Scene) -> Finding:
     """W302: needed joints missing inside the frame, and holes in the times."""
     config, time = scene.config, scene.pose.time
-    elsewhere = scene.absent[:, None] | _lost_at_edge(scene)
+    elsewhere = scene.absent[:, None] | scene.lost_at_edge
     missing = ~scene.seen[:, scene.needed] & ~elsewhere  # (T, J)
     masked = scene.masked[:, scene.needed] & ~elsewhere
     hole = np.append(np.diff(time) - scene.frame_s, 0.0)
@@ -81,7 +81,9 @@ def gaps(scene: Scene) -> Finding:
     long_gaps = bool(frames.any() or hole.any())
     if not long_gaps and share <= config.counted_share:
         return Finding(measures)
-    holes = [(float(t), float(t + h)) for t, h in zip(time + scene.step, hole, strict=True) if h]
+    at = np.flatnonzero(hole)
+    start = time[at] + scene.step[at]
+    holes = zip(start.tolist(), (start + hole[at]).tolist(), strict=True)
     ranges = tuple(sorted([*scene.ranges(frames), *holes]))
     hidden = scene.share(frames) + hole.sum() / total
     fate = "the rest masked" if long_gaps else "none is longer"
@@ -91,7 +93,7 @@ def gaps(scene: Scene) -> Finding:
     )
     if frames.any():
         worst = scene.joints(scene.needed[masked.any(axis=0)])
-        text += f" Masked: {joint_words(worst)} {range_words(ranges)}."
+        text += f" {joint_words(worst)} masked {range_words(ranges)}."
     severity = "caution" if hidden > config.tolerated_share else "note"
     return Finding(measures, (reason("W302", text, ranges or scene.whole, severity),))
 
@@ -196,12 +198,12 @@ def jitter(scene: Scene) -> Finding:
     block = round(_BLOCK_S * pose.fps) if measured else 0
     if not measured or len(pose) < 3 * lag + block:
         return Finding({"jitter": None})
-    steady = compensate_camera(pose).xy[:, scene.needed]
-    xy = np.where(scene.seen[:, scene.needed, None], steady, np.nan) / scene.trunk_px
-    third = xy[3 * lag :] - 3 * xy[2 * lag : -lag] + 3 * xy[lag : -2 * lag] - xy[: -3 * lag]
-    size = np.hypot(third[..., 0], third[..., 1])  # (T - 3 lag, J)
-    blocks = len(size) // block
-    noise = _median(size[: blocks * block].reshape(blocks, block, -1)) / (1.1774 * np.sqrt(20))
+    at = at_rest(pose, scene.at[:, scene.needed]) * (1 / scene.trunk_px)
+    third = at[3 * lag :] - 3 * at[2 * lag : -lag] + 3 * at[lag : -2 * lag] - at[: -3 * lag]
+    size = np.abs(third).T  # (J, T - 3 lag)
+    blocks = size.shape[1] // block
+    size = size[:, : blocks * block].reshape(-1, blocks, block)
+    noise = _median(size).T / (1.1774 * np.sqrt(20))  # (blocks, J)
     known = noise[np.isfinite(noise)]
     if not len(known):
         return Finding({"jitter": None})
@@ -270,27 +272,6 @@ def light_and_people(scene: Scene) -> Finding:
     return Finding(measures, tuple(found))
 
 
-def _lost_at_edge(scene: Scene) -> NDArray[np.bool_]:
-    """Needed joints (T, J) beyond the image, or in long gaps that begin or end at its edge."""
-    at = scene.pose.xy[:, scene.needed]  # (T, J, 2)
-    if scene.pose.size is None:
-        return np.zeros(at.shape[:2], dtype=bool)
-    size = np.array(scene.pose.size, dtype=float)
-    seen, masked = scene.seen[:, scene.needed], scene.masked[:, scene.needed]
-    margin = scene.config.edge * size.min()
-    with np.errstate(invalid="ignore"):
-        beyond = seen & ((at < 0) | (at > size)).any(axis=2)
-        near = seen & ((at < margin) | (at > size - margin)).any(axis=2)
-    lost = beyond.copy()
-    for column in np.flatnonzero(near.any(axis=0) & masked.any(axis=0)):
-        first, last = runs(masked[:, column])
-        before = near[np.maximum(first - 1, 0), column] & (first > 0)
-        after = near[np.minimum(last + 1, len(near) - 1), column] & (last < len(near) - 1)
-        for i in np.flatnonzero(before | after):
-            lost[first[i] : last[i] + 1, column] = True
-    return lost
-
-
 def _longest_gap_s(scene: Scene, missing: NDArray[np.bool_]) -> float:
     """Seconds of the longest stretch in which one joint (T, J) is missing."""
     if not missing.any():
@@ -301,11 +282,11 @@ def _longest_gap_s(scene: Scene, missing: NDArray[np.bool_]) -> float:
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median over axis 1 of the finite values; NaN where fewer than half are."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    count = np.isfinite(values).sum(axis=1)
-    middle = np.take_along_axis(ordered, np.maximum(count - 1, 0)[:, None] // 2, axis=1)[:, 0]
-    return np.where(count * 2 >= values.shape[1], middle, np.nan)
+    """Median over the last axis of the finite values; NaN where fewer than half are."""
+    ordered = np.sort(values, axis=-1)  # NaN last
+    count = np.isfinite(values).sum(axis=-1)
+    middle = np.take_along_axis(ordered, np.maximum(count - 1, 0)[..., None] // 2, axis=-1)[..., 0]
+    return np.where(count * 2 >= values.shape[-1], middle, np.nan)
 
 
 def _middle(values: NDArray[np.float64] | None) -> float | None:

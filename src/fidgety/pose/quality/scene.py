@@ -12,9 +12,20 @@ from numpy.typing import NDArray
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality.config import QualityConfig
 from fidgety.pose.quality.reasons import Range, Reason, Severity
+from fidgety.pose.skeleton import Skeleton
 
-__all__ = ["Finding", "Scene", "any_joint", "masked_by_gaps", "runs", "trunk_length"]
+__all__ = [
+    "Finding",
+    "Scene",
+    "any_joint",
+    "complex_positions",
+    "masked_by_gaps",
+    "runs",
+    "trunk_length",
+    "trunk_vector",
+]
 
+_TINY = float(np.finfo(float).tiny)
 _JOIN_S = 0.5  # ranges nearer than this are told as one
 
 
@@ -33,9 +44,9 @@ class Scene:
     Parameters
     ----------
     pose : Pose
-        In pixels, layout ``openpose18``, exchanged sides put back.
+        In pixels, layout ``openpose18``.
     swapped : ndarray (T, V) of bool
-        Where sides were exchanged.
+        Where its sides are exchanged; the scene shows them put back.
     config : QualityConfig
         Thresholds.
     age_weeks : float or None
@@ -73,14 +84,24 @@ class Scene:
         return ((start, start + self.total_s),)
 
     @cached_property
-    def seen(self) -> NDArray[np.bool_]:
-        """Joints (T, V) seen well enough to count."""
-        return self.pose.confidence >= max(self.config.confidence, np.finfo(float).tiny)
+    def at(self) -> NDArray[np.complex128]:
+        """Positions (T, V) in pixels as x + iy, sides put back; NaN where not seen.
+
+        Complex numbers make lengths, angles and the camera's turns one operation each. A joint's
+        frames lie together in memory (Fortran order), for rules follow joints through time.
+        """
+        order = self.pose.skeleton.mirror_order
+        at, sure = complex_positions(self.pose), self.pose.confidence
+        if self.swapped.any():
+            at = np.where(self.swapped, at[:, order], at)
+            sure = np.where(self.swapped, sure[:, order], sure)
+        at = np.where(sure >= max(self.config.confidence, _TINY), at, complex(np.nan, np.nan))
+        return np.asfortranarray(at)
 
     @cached_property
-    def xy(self) -> NDArray[np.float64]:
-        """Positions (T, V, 2) in pixels, NaN where not seen."""
-        return np.where(self.seen[..., None], self.pose.xy, np.nan)
+    def seen(self) -> NDArray[np.bool_]:
+        """Joints (T, V) seen well enough to count."""
+        return np.isfinite(self.at)
 
     @cached_property
     def needed(self) -> NDArray[np.intp]:
@@ -90,12 +111,39 @@ class Scene:
     @cached_property
     def trunk_px(self) -> float:
         """Median trunk length in pixels; NaN if shoulders and hips are never seen together."""
-        return trunk_length(self.pose, self.config.confidence)
+        return trunk_length(self.at, self.pose.skeleton)
 
     @cached_property
     def masked(self) -> NDArray[np.bool_]:
         """Joints (T, V) missing in gaps too long to fill."""
         return masked_by_gaps(self.pose.time, self.seen, self.config.gap_s)
+
+    @cached_property
+    def lost_at_edge(self) -> NDArray[np.bool_]:
+        """Needed joints (T, J) beyond the image, or in long gaps that begin or end at its edge."""
+        lost = np.zeros((len(self.pose), len(self.needed)), dtype=bool)
+        if self.pose.size is None:
+            return lost
+        margin = self.config.edge * min(self.pose.size)
+        for column, row in enumerate(self.needed):
+            at = self.at[:, row]
+            near = self._beyond(at, margin)
+            if not near.any():
+                continue
+            lost[:, column] = self._beyond(at, 0.0)
+            first, last = runs(self.masked[:, row])
+            before = near[np.maximum(first - 1, 0)] & (first > 0)
+            after = near[np.minimum(last + 1, len(near) - 1)] & (last < len(near) - 1)
+            for i in np.flatnonzero(before | after):
+                lost[first[i] : last[i] + 1, column] = True
+        return lost
+
+    def _beyond(self, at: NDArray[np.complex128], margin: float) -> NDArray[np.bool_]:
+        """Frames (T,) in which a joint is within `margin` of an edge or outside."""
+        width, height = self.pose.size or (np.inf, np.inf)
+        x, y = at.real, at.imag
+        low, high = (x < margin) | (y < margin), (x > width - margin) | (y > height - margin)
+        return low | high
 
     @cached_property
     def absent(self) -> NDArray[np.bool_]:
@@ -171,7 +219,7 @@ class Scene:
 
 def any_joint(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Frames (T,) in which any joint is chosen (T, J)."""
-    return np.asarray(chosen.any(axis=1))
+    return np.logical_or.reduce(chosen, axis=1)
 
 
 def runs(
@@ -202,11 +250,19 @@ def masked_by_gaps(
     return ~seen & (following - last - step > limit_s + 1e-6)
 
 
-def trunk_length(pose: Pose, confidence: float = 0.0) -> float:
-    """Median distance from the shoulders' to the hips' middle; NaN if never seen together."""
-    ends = pose.skeleton.rows("right_shoulder", "left_shoulder", "right_hip", "left_hip")
-    both = (pose.confidence[:, ends] >= max(confidence, np.finfo(float).tiny)).all(axis=1)
-    if not both.any():
-        return float("nan")
-    at = pose.xy[both][:, ends]  # (T', 4, 2)
-    return float(np.median(np.linalg.norm(at[:, :2].mean(axis=1) - at[:, 2:].mean(axis=1), axis=1)))
+def complex_positions(pose: Pose) -> NDArray[np.complex128]:
+    """Positions (T, V) as x + iy."""
+    return np.ascontiguousarray(pose.xy).view(np.complex128)[..., 0]
+
+
+def trunk_vector(at: NDArray[np.complex128], skeleton: Skeleton) -> NDArray[np.complex128]:
+    """From the middle of the shoulders to the middle of the hips (T,)."""
+    a, b, c, d = skeleton.rows("right_hip", "left_hip", "right_shoulder", "left_shoulder")
+    return (at[:, a] + at[:, b] - at[:, c] - at[:, d]) / 2
+
+
+def trunk_length(at: NDArray[np.complex128], skeleton: Skeleton) -> float:
+    """Median trunk length; NaN if shoulders and hips are never seen together."""
+    length = np.abs(trunk_vector(at, skeleton))
+    known = length[np.isfinite(length)]
+    return float(np.median(known)) if len(known) else float("nan")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality.config import QualityConfig
-from fidgety.pose.quality.scene import trunk_length
+from fidgety.pose.quality.scene import complex_positions, trunk_length
 
 __all__ = ["find_swaps", "repair_swaps"]
 
@@ -35,12 +35,14 @@ def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bo
     """
     config = config or QualityConfig()
     swapped = np.zeros(pose.xy.shape[:2], dtype=bool)
-    trunk = trunk_length(pose)
+    at = complex_positions(pose)
+    trunk = trunk_length(at, pose.skeleton)
     if not np.isfinite(trunk):
         return swapped
     for names in pose.skeleton.mirror_pairs:
         rows = pose.skeleton.rows(*names)
-        swapped[:, rows] = _swapped_pair(pose.xy[:, rows] / trunk, pose.time, config)[:, None]
+        right, left = np.ascontiguousarray(at[:, rows].T) * (1 / trunk)
+        swapped[:, rows] = _swapped_pair(right, left, pose.time, config)[:, None]
     return swapped
 
 
@@ -51,11 +53,8 @@ def repair_swaps(pose: Pose, config: QualityConfig | None = None) -> Pose:
     changes. The step is added to the history with the number of joint positions moved.
     """
     swapped = find_swaps(pose, config)
-    return exchanged(pose, swapped) if swapped.any() else pose
-
-
-def exchanged(pose: Pose, swapped: NDArray[np.bool_]) -> Pose:
-    """The pose with left and right exchanged where `swapped` (T, V) says so."""
+    if not swapped.any():
+        return pose
     order = pose.skeleton.mirror_order
     return pose.then(
         "repair_swaps",
@@ -66,41 +65,48 @@ def exchanged(pose: Pose, swapped: NDArray[np.bool_]) -> Pose:
 
 
 def _swapped_pair(
-    pair: NDArray[np.float64], time: NDArray[np.float64], config: QualityConfig
+    right: NDArray[np.complex128],
+    left: NDArray[np.complex128],
+    time: NDArray[np.float64],
+    config: QualityConfig,
 ) -> NDArray[np.bool_]:
-    """Frames (T,) in which a pair of joints (T, 2, 2), in trunk lengths, has exchanged sides."""
-    result = np.zeros(len(pair), dtype=bool)
-    both = np.flatnonzero(np.isfinite(pair).all(axis=(1, 2)))
+    """Frames (T,) in which a pair of joints, x + iy in trunk lengths, has exchanged sides."""
+    result = np.zeros(len(time), dtype=bool)
+    both = np.flatnonzero(np.isfinite(right) & np.isfinite(left))
     if len(both) < 3:
         return result
-    at, when = pair[both], time[both]
-    flips = _flips(at, config)
+    when = time[both]
     breaks = np.diff(when) > _MEMORY_S
-    if not (flips & ~breaks).any():
+    flips = _flips(right[both], left[both], config) & ~breaks
+    if not flips.any():
         return result
-    parity = np.append(0, np.cumsum(flips)) % 2
+    side = np.append(0, np.cumsum(flips)) % 2
     segment = np.append(0, np.cumsum(breaks))
     run = np.append(0, np.cumsum(flips | breaks))
     step = np.append(np.diff(when), 0.0)
     step[np.append(breaks, True)] = np.median(np.diff(time))
-    odd_s = np.bincount(segment, weights=step * parity)
-    rarer = parity == (odd_s < np.bincount(segment, weights=step) / 2)[segment]
-    # where a segment never flips its one side is not the rarer one
-    rarer &= (odd_s > 0)[segment] & (odd_s < np.bincount(segment, weights=step))[segment]
+    odd_s, all_s = np.bincount(segment, weights=step * side), np.bincount(segment, weights=step)
+    rarer = np.where(odd_s < all_s / 2, 1, 0)[segment] == side
     short = np.bincount(run, weights=step)[run] <= config.swap_longest_s
-    wrong = rarer & short
+    flipped = np.bincount(segment, weights=np.append(False, flips))[segment] > 0
+    wrong = rarer & short & flipped
     result[both] = wrong
     # A frame that shows one joint of the pair goes with its neighbours.
-    between = np.clip(np.searchsorted(both, np.arange(len(pair)), side="right") - 1, 0, None)
-    after = np.minimum(between + 1, len(both) - 1)
-    near = when[after] - when[between] <= _MEMORY_S
-    return result | (wrong[between] & wrong[after] & near & (both[between] < np.arange(len(pair))))
+    before = np.clip(np.searchsorted(both, np.arange(len(time)), side="right") - 1, 0, None)
+    after = np.minimum(before + 1, len(both) - 1)
+    inside = (both[before] < np.arange(len(time))) & (when[after] - when[before] <= _MEMORY_S)
+    return result | (wrong[before] & wrong[after] & inside)
 
 
-def _flips(at: NDArray[np.float64], config: QualityConfig) -> NDArray[np.bool_]:
-    """Steps (T - 1,) of a pair (T, 2, 2) that look shorter with the two names exchanged."""
-    kept = np.linalg.norm(np.diff(at, axis=0), axis=2).sum(axis=1)
-    crossed = np.linalg.norm(at[1:] - at[:-1, ::-1], axis=2).sum(axis=1)
-    apart = np.linalg.norm(at[:, 0] - at[:, 1], axis=1)
-    clear = np.minimum(apart[1:], apart[:-1]) > config.swap_separation
-    return clear & (crossed < config.swap_ratio * kept)
+def _flips(
+    right: NDArray[np.complex128], left: NDArray[np.complex128], config: QualityConfig
+) -> NDArray[np.bool_]:
+    """Steps (T - 1,) of a pair that look shorter with the two names exchanged."""
+    kept = np.abs(np.diff(right)) + np.abs(np.diff(left))
+    # By the triangle inequality no shorter step can be a flip; few steps are so long.
+    far = np.flatnonzero(kept > 2 * config.swap_separation / (1 + config.swap_ratio))
+    crossed = np.abs(right[far + 1] - left[far]) + np.abs(left[far + 1] - right[far])
+    apart = np.minimum(np.abs(right - left)[far], np.abs(right - left)[far + 1])
+    flips = np.zeros(len(kept), dtype=bool)
+    flips[far] = (apart > config.swap_separation) & (crossed < config.swap_ratio * kept[far])
+    return flips
