@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.estimators.crops import Square
-from fidgety.pose.estimators.detector import Detector
+from fidgety.pose.estimators.detector import Detector, PeopleFinder
 from fidgety.pose.estimators.follow import Follower
 from fidgety.pose.estimators.landmarks import Landmarks
 from fidgety.pose.estimators.protocol import Region, Sight
 from fidgety.pose.estimators.weights import weights_path
 from fidgety.pose.skeleton import load_skeleton
 
-__all__ = ["BlazePose", "people_finder"]
+__all__ = ["BlazePose"]
 
 
 class BlazePose:
@@ -39,30 +35,10 @@ class BlazePose:
         self.skeleton = load_skeleton("blazepose33")
         self.source = "blazepose full (mediapipe 0.10.21)"
         landmarks = Landmarks(weights_path("pose_landmark_full.tflite"), threads)
-        finder = people_finder(region, threads)
-        self._follower = Follower(landmarks.read, finder, self.skeleton, region)
+        detector = Detector(weights_path("pose_detection.tflite"), threads)
+        finder = PeopleFinder(detector, region)
+        self._follower = Follower(landmarks, finder, self.skeleton, region)
 
     def __call__(self, image: NDArray[np.uint8], time_s: float) -> Sight:
         """Look at the next frame of the film."""
         return self._follower(image, time_s)
-
-
-def people_finder(
-    region: Region | None, threads: int = 1
-) -> Callable[[NDArray[np.uint8], bool], Sequence[Square]]:
-    """A function (image, everywhere) -> squares of people, by the BlazePose detector.
-
-    With a region it looks there, not everywhere, and at the whole image for other people.
-    """
-    detector = Detector(weights_path("pose_detection.tflite"), threads)
-
-    def find(image: NDArray[np.uint8], everywhere: bool) -> list[Square]:
-        if region is None:
-            return detector.search(image, thorough=everywhere)
-        left, top, width, height = region
-        close = Square(left + width / 2, top + height / 2, max(width, height))
-        turned = [replace(close, angle=turn * np.pi / 2) for turn in range(4 if everywhere else 1)]
-        inside = [one.square for part in turned for one in detector.find(image, part)]
-        return inside + detector.search(image, thorough=False)
-
-    return find

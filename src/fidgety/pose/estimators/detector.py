@@ -2,7 +2,7 @@
 
 The detector gives, for each person, the hip centre and a point on the circle around the whole body;
 both together make a square turned with the body. It misses people much smaller than its input, so
-`search` also shows it parts of the image, larger, and each part turned.
+`PeopleFinder.search` also shows it parts of the image, larger, and turned.
 
 Source: Bazarevsky et al. 2020, BlazePose (arXiv 2006.10204); anchor layout as in Liu et al. 2016,
 SSD, with the sizes of the published model.
@@ -11,7 +11,7 @@ SSD, with the sizes of the published model.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.estimators.crops import Square, cut, to_image
+from fidgety.pose.estimators.protocol import Region
 from fidgety.pose.video import library
 
-__all__ = ["Detection", "Detector", "anchors", "interpreter", "parts"]
+__all__ = ["Detection", "Detector", "PeopleFinder", "anchors", "around", "interpreter", "parts"]
 
 INPUT = 224  # pixels
 STRIDES = ((8, 2), (16, 2), (32, 6))  # pixels between anchors, anchors at each place
 MIN_SCORE = 0.5
 SAME_PERSON = 0.3  # intersection over union at which two boxes show one person
 ROOM = 2.5  # side of a body's square, in distances from hip centre to the circle around the body
-SHARES = (1.0, 0.6, 0.4)  # sides of the parts searched, in shorter sides of the image
+SHARES = (1.0, 0.6, 0.35)  # sides of the parts searched, in shorter sides of the image
+NEAR = 1.5  # side of the part searched for a lost body, in sides of its last square
 MIN_TEXTURE = 4.0  # grey levels
 
 
@@ -83,15 +85,54 @@ class Detector:
             )
         return found
 
-    def search(self, image: NDArray[np.uint8], thorough: bool = True) -> list[Square]:
-        """Squares of people in an image, most certain first.
 
-        Looks at the whole image; if `thorough`, also at smaller and smaller parts of it, in which
-        small people stand large, and at each of these turned.
+class PeopleFinder:
+    """Where people are in an image, by the detector.
+
+    Parameters
+    ----------
+    detector : Detector
+    region : (x, y, width, height), optional
+        Where the infant lies; searched instead of everywhere.
+    """
+
+    def __init__(self, detector: Detector, region: Region | None = None) -> None:
+        self._detector, self._region = detector, region
+
+    def glance(self, image: NDArray[np.uint8]) -> list[Square]:
+        """People large enough to be found in the whole image, most certain first."""
+        whole = next(parts(image.shape[1], image.shape[0]))[:1]
+        return self._look(image, whole)
+
+    def near(self, image: NDArray[np.uint8], square: Square) -> list[Square]:
+        """People in and around a square in which a body has been."""
+        around_it = replace(square, side=NEAR * square.side)
+        return self._look(image, [around_it, replace(around_it, angle=square.angle + np.pi)])
+
+    def search(self, image: NDArray[np.uint8]) -> list[Square]:
+        """People of any size and orientation, in the region if there is one."""
+        if self._region is not None:
+            left, top, width, height = self._region
+            close = Square(left + width / 2, top + height / 2, float(max(width, height)))
+            return self._look(image, [replace(close, angle=k * np.pi / 2) for k in range(4)])
+        *usual, last = parts(image.shape[1], image.shape[0])
+        found = self._look(image, [part for level in usual for part in level])
+        return found or self._look(image, last)
+
+    def confirms(self, image: NDArray[np.uint8], square: Square) -> bool:
+        """Whether the detector, shown a square alone, finds a body in it that lies the same way.
+
+        The landmark model is sure of itself also in upside-down and small false squares; the detector is not.
         """
-        levels = parts(image.shape[1], image.shape[0])
-        looked = [one for level in levels for one in level] if thorough else next(levels)[:1]
-        found = [one for part in looked if _textured(image, part) for one in self.find(image, part)]
+        found = self._detector.find(image, replace(square, side=1.1 * square.side))
+        return any(_agrees(square, one.square) for one in found)
+
+    def _look(self, image: NDArray[np.uint8], places: list[Square]) -> list[Square]:
+        """People in some parts of an image, each once."""
+        found: list[Detection] = []
+        for part in places:
+            if _textured(image, part):
+                found += self._detector.find(image, part)
         kept: list[Square] = []
         for one in sorted(found, key=lambda detection: -detection.score):
             if not any(_alike(one.square, other) for other in kept):
@@ -177,6 +218,13 @@ def _groups(
 def _textured(image: NDArray[np.uint8], part: Square) -> bool:
     """Whether there is anything to see in a part; black and plain parts need no model."""
     return float(cut(image, part, 32).std()) >= MIN_TEXTURE
+
+
+def _agrees(square: Square, other: Square) -> bool:
+    """Whether two squares, one from each model, can be of one body."""
+    near = np.hypot(square.x - other.x, square.y - other.y) < 0.25 * square.side
+    turn = abs((square.angle - other.angle + np.pi) % (2 * np.pi) - np.pi)
+    return bool(near and 0.6 < other.side / square.side < 1.6 and turn < np.pi / 4)
 
 
 def _alike(a: Square, b: Square) -> bool:

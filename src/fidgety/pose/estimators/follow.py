@@ -8,18 +8,20 @@ number, so that `infant_frames` can keep one body and drop the rest.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.estimators.crops import Square, box_of, overlap
+from fidgety.pose.estimators.detector import PeopleFinder
 from fidgety.pose.estimators.landmarks import Reading
 from fidgety.pose.estimators.protocol import Region, Sight
 from fidgety.pose.skeleton import Skeleton
 
-__all__ = ["Follower", "infant_frames"]
+__all__ = ["Follower", "Reader", "infant_frames", "infant_of"]
 
 MIN_SCORE = 0.5  # below this a square shows no body
 CLEAR = 0.5  # confidence from which a joint counts as seen
@@ -34,8 +36,15 @@ LATELY_S = 5.0
 ROOM = 1.25  # side of a square, in diameters of the body circle
 MAIN = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
-Read = Callable[[NDArray[np.uint8], Square], Reading]
-Find = Callable[[NDArray[np.uint8], bool], Sequence[Square]]
+DOUBTS = 3  # reviews in a row in which the detector must fail to see the body, for it to be lost
+
+
+class Reader(Protocol):
+    """A model that reads the joints of the body in a square."""
+
+    def read(self, image: NDArray[np.uint8], square: Square) -> Reading:
+        """Joints, and how sure the model is that there is a body."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,9 +63,8 @@ class Follower:
 
     Parameters
     ----------
-    read : callable (image, square) -> Reading
-    find : callable (image, everywhere) -> squares of people
-        With `everywhere` false a quick look at the whole image, with true a search in all parts.
+    reader : Reader
+    finder : PeopleFinder
     skeleton : Skeleton
         Of the readings.
     region : (x, y, width, height), optional
@@ -64,9 +72,13 @@ class Follower:
     """
 
     def __init__(
-        self, read: Read, find: Find, skeleton: Skeleton, region: Region | None = None
+        self,
+        reader: Reader,
+        finder: PeopleFinder,
+        skeleton: Skeleton,
+        region: Region | None = None,
     ) -> None:
-        self._read, self._find, self._region = read, find, region
+        self._reader, self._finder, self._region = reader, finder, region
         self._joints = len(skeleton)
         names = [f"{side}_{part}" for part in MAIN for side in ("left", "right")]
         self._main = skeleton.rows(*names)
@@ -74,7 +86,7 @@ class Follower:
         self._last: _Body | None = None  # the body followed last, also while it is lost
         self._last_s = -np.inf
         self._subject = -1
-        self._people, self._others = 0, 0
+        self._people, self._others, self._doubts = 0, 0, 0
         self._touched = False
         self._next_search, self._next_review, self._wait = -np.inf, -np.inf, SEARCH_S[0]
         self._seen: deque[tuple[float, int]] = deque()
@@ -112,7 +124,12 @@ class Follower:
     def _search(self, image: NDArray[np.uint8], time_s: float) -> None:
         """Look for the lost body near its place, or for any body when it was lost long ago."""
         lost = self._last if time_s - self._last_s <= FORGET_S else None
-        bodies = self._bodies(image, everywhere=lost is None)
+        squares = (
+            self._finder.search(image)
+            if lost is None
+            else self._finder.near(image, lost.reading.square)
+        )
+        bodies = self._bodies(image, squares)
         if lost is not None:
             bodies = [body for body in bodies if _continues(lost, body, 2 * MOVE, GROWTH)]
         body = infant_of([one for one in bodies if self._in_region(one)])
@@ -125,43 +142,44 @@ class Follower:
                 self._subject += 1
                 self._seen.clear()
             self._touched = self._is_touched(body, bodies)
-            self._next_review = time_s + REVIEW_S
+            self._next_review, self._doubts = time_s + REVIEW_S, 0
 
     def _review(self, image: NDArray[np.uint8], time_s: float) -> None:
         """Count the people, see who touches the body, and change to a smaller whole body."""
         assert self._body is not None
         self._next_review = time_s + REVIEW_S
-        others = [
-            other
-            for other in self._bodies(image, everywhere=False)
-            if not _same(self._body, other)
-        ]
+        sure = self._finder.confirms(image, self._body.reading.square)
+        self._doubts = 0 if sure else self._doubts + 1
+        if self._doubts >= DOUBTS:
+            self._body, self._next_search = None, time_s
+            return
+        bodies = self._bodies(image, self._finder.glance(image))
+        others = [other for other in bodies if not _same(self._body, other)]
         self._others, self._touched = len(others), self._is_touched(self._body, others)
-        smaller = infant_of([other for other in others if self._in_region(other)])
-        if smaller is not None and infant_of([self._body, smaller]) is smaller:
-            self._body = smaller
+        # Twins stay apart: only a clearly smaller body shows that a carer has been followed so far.
+        limit = SMALLER * self._body.size
+        infant = infant_of([one for one in others if one.size < limit and self._in_region(one)])
+        if infant is not None and infant.whole >= self._body.whole:
+            self._body, self._doubts = infant, 0
             self._subject += 1
             self._seen.clear()
 
-    def _bodies(self, image: NDArray[np.uint8], everywhere: bool) -> list[_Body]:
-        """Different bodies in the image, most certain first."""
+    def _bodies(self, image: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Body]:
+        """Different bodies in some squares, confirmed by the detector."""
         found: list[_Body] = []
-        for square in self._find(image, everywhere):
+        for square in squares:
             body = self._body_at(image, square)
             body = body and self._body_at(image, body.reading.square)  # once more, well centred
-            if body is not None:
+            if body is None or any(_same(body, other) for other in found):
+                continue
+            if self._finder.confirms(image, body.reading.square):
                 found.append(body)
-        found.sort(key=lambda body: -body.whole * body.reading.score)
-        distinct: list[_Body] = []
-        for body in found:
-            if not any(_same(body, other) for other in distinct):
-                distinct.append(body)
-        return distinct
+        return found
 
     def _body_at(self, image: NDArray[np.uint8], square: Square) -> _Body | None:
         if not 8 <= square.side <= 8 * max(image.shape):
             return None
-        reading = self._read(image, square)
+        reading = self._reader.read(image, square)
         if not reading.score >= MIN_SCORE:
             return None
         height, width = image.shape[:2]
