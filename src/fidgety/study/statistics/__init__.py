@@ -1,7 +1,40 @@
-"""Numbers that hold: arrays in, numbers out, every one with its interval."""
+"""Numbers that hold: arrays in, numbers out, every one with its interval.
 
-from fidgety.study.statistics.arrays import Estimate, plain
-from fidgety.study.statistics.auc import AUC, auc_interval, roc_auc
+Arguments come in one order: scores (or risks), labels (1 = abnormal), infants. Give the infants
+wherever an infant may have several recordings: intervals and tests then count infants,
+not recordings.
+"""
+
+from fidgety.study.statistics.abstention import (
+    AbstentionRates,
+    AbstentionRule,
+    abstention_from_dict,
+    abstention_rates,
+    fit_abstention,
+)
+from fidgety.study.statistics.arrays import (
+    Estimate,
+    plain,
+)
+from fidgety.study.statistics.auc import (
+    AUC,
+    auc_interval,
+    roc_auc,
+)
+from fidgety.study.statistics.calibration import (
+    Calibration,
+    ReliabilityBin,
+    calibration,
+    reliability_curve,
+)
+from fidgety.study.statistics.calibrators import (
+    BetaCalibrator,
+    Calibrator,
+    IsotonicCalibrator,
+    LogisticCalibrator,
+    calibrator_from_dict,
+    fit_calibrator,
+)
 from fidgety.study.statistics.compare import (
     AUCDifference,
     PermutationTest,
@@ -10,17 +43,102 @@ from fidgety.study.statistics.compare import (
     equal_auc_test,
     permutation_test,
 )
+from fidgety.study.statistics.curves import (
+    AveragePrecision,
+    Curve,
+    average_precision,
+    precision_recall_curve,
+    roc_curve,
+)
+from fidgety.study.statistics.decision import (
+    DecisionCurve,
+    decision_curve,
+)
+from fidgety.study.statistics.planning import (
+    SampleSize,
+    auc_half_width,
+    auc_standard_error,
+    infants_for_auc,
+    infants_for_difference,
+    infants_for_sensitivity,
+    infants_for_specificity,
+)
+from fidgety.study.statistics.rates import (
+    OperatingPoint,
+    PredictiveValues,
+    Proportion,
+    Rates,
+    choose_threshold,
+    predictive_values,
+    rates,
+    wilson,
+)
+from fidgety.study.statistics.scope import (
+    ScopeCheck,
+    ScopeRule,
+    fit_scope,
+    scope_from_dict,
+)
+from fidgety.study.statistics.subgroups import (
+    Subgroup,
+    SubgroupTable,
+    subgroups,
+)
 
 __all__ = [
     "AUC",
     "AUCDifference",
+    "AbstentionRates",
+    "AbstentionRule",
+    "AveragePrecision",
+    "BetaCalibrator",
+    "Calibration",
+    "Calibrator",
+    "Curve",
+    "DecisionCurve",
     "Estimate",
+    "IsotonicCalibrator",
+    "LogisticCalibrator",
+    "OperatingPoint",
     "PermutationTest",
+    "PredictiveValues",
+    "Proportion",
+    "Rates",
+    "ReliabilityBin",
+    "SampleSize",
+    "ScopeCheck",
+    "ScopeRule",
+    "Subgroup",
+    "SubgroupTable",
+    "abstention_from_dict",
+    "abstention_rates",
+    "auc_half_width",
     "auc_interval",
+    "auc_standard_error",
+    "average_precision",
+    "calibration",
+    "calibrator_from_dict",
+    "choose_threshold",
     "compare_all_auc",
     "compare_auc",
+    "decision_curve",
     "equal_auc_test",
+    "fit_abstention",
+    "fit_calibrator",
+    "fit_scope",
+    "infants_for_auc",
+    "infants_for_difference",
+    "infants_for_sensitivity",
+    "infants_for_specificity",
     "permutation_test",
     "plain",
+    "precision_recall_curve",
+    "predictive_values",
+    "rates",
+    "reliability_curve",
     "roc_auc",
+    "roc_curve",
+    "scope_from_dict",
+    "subgroups",
+    "wilson",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from fidgety.errors import ConfigError, StudyError
+from fidgety.errors import CheckpointError, ConfigError, StudyError
 
 __all__ = ["Cohort", "Estimate", "cohort", "plain", "probabilities"]
 
@@ -187,6 +187,26 @@ def choice(value: str, known: Sequence[str], name: str) -> str:
             "E248", f"No {name} {value!r}", remedy=f"Choose one of {', '.join(known)}"
         )
     return value
+
+
+def numbers_from(content: Mapping[Any, Any], keys: Iterable[Any], what: str) -> list[float]:
+    """Finite numbers at `keys` of something read back; raise `CheckpointError` E260 if not."""
+    found = []
+    for key in keys:
+        value = content.get(key)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not math.isfinite(value)
+        ):
+            raise CheckpointError(
+                "E260",
+                f"The stored {what} has no number {key!r}",
+                why=f"found {value!r}",
+                remedy="The file is damaged or of another version: export the model again",
+            )
+        found.append(float(value))
+    return found
 
 
 def z_value(level: float) -> float:
