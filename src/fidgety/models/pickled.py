@@ -120,7 +120,9 @@ class PickleReader:
                 stack.append(Name(*argument.split(" ", 1)))
             case "STACK_GLOBAL":
                 attribute, module = stack.pop(), stack.pop()
-                stack.append(Name(str(module), str(attribute)))
+                if not (isinstance(module, str) and isinstance(attribute, str)):
+                    raise ValueError("an import without a name")
+                stack.append(Name(module, attribute))
             case "INST":
                 stack.append(Call(Name(*argument.split(" ", 1)), tuple(self._since_mark())))
             case "OBJ":

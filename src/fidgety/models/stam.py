@@ -94,12 +94,13 @@ class STAMConfig:
     pool: Literal["mean", "mean_std"] = "mean"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
+        _require(isinstance(self.widths, tuple), "widths", self.widths, "a tuple")
         for name in ("channels", "z_dim", "alpha_dim", "beta_dim", "temporal_kernel"):
             _require(
                 _is_count(getattr(self, name)), name, getattr(self, name), "a whole number from 1"
             )
-        _require(all(map(_is_count, self.widths)), "widths", self.widths, "whole numbers from 1")
+        fits = len(self.widths) <= 16 and all(map(_is_count, self.widths))
+        _require(fits, "widths", self.widths, "up to 16 whole numbers from 1")
         odd = self.temporal_kernel % 2 == 1
         _require(odd, "temporal_kernel", self.temporal_kernel, "odd, to be centred on its frame")
         for name in ("dropout_gcn", "dropout_context"):
@@ -113,6 +114,8 @@ class STAMConfig:
         _require(self.pool in ("mean", "mean_std"), "pool", self.pool, "mean or mean_std")
         fits = not self.compress or self.channels == len(COMPRESS_SCALES)
         _require(fits, "compress", self.compress, "off unless there are 7 channels")
+        reach = len(self.layout)
+        _require(self.max_hop <= reach, "max_hop", self.max_hop, f"at most {reach}, its joints")
         adjacency(self.layout, self.strategy, self.max_hop, self.dilation)  # raises if impossible
 
     @property
@@ -441,10 +444,12 @@ class Attention(nn.Module):
 def _initialise(module: nn.Module) -> None:
     """Set initial weights as the public implementation does; linear layers keep torch's own."""
     if isinstance(module, nn.Conv2d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
+        mean = 0.0
     elif isinstance(module, nn.modules.batchnorm._BatchNorm):
-        nn.init.normal_(module.weight, 1.0, 0.02)
+        mean = 1.0
     else:
         return
+    if not module.weight.is_meta:  # only shapes are wanted; torch would load its compiler for them
+        nn.init.normal_(module.weight, mean, 0.02)
     if module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -80,9 +80,7 @@ def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
         storages = _metered(storages)
         state = {name: _array(node, storages) for name, node in _tensors(tree)}
     except _UNREADABLE as error:
-        raise _damaged(
-            source, str(error).splitlines()[0] if str(error) else "unreadable"
-        ) from error
+        raise _damaged(source, (str(error) or type(error).__name__)[:200]) from error
     if not state:
         raise CheckpointError(
             "E422",
