@@ -13,7 +13,7 @@ from fidgety.report.words import fixed
 
 __all__ = ["draw_check", "draw_cohort", "share_below", "table_of_tenths"]
 
-WIDTH, LEFT = 860.0, 104.0
+WIDTH, LEFT, BAR_LEFT = 860.0, 104.0, 140.0
 LANE, BINS = 110.0, 50  # a lane is at most so high; taller piles are pressed together
 
 
@@ -102,13 +102,14 @@ def draw_check(check: dict[str, Any]) -> Markup | None:
     if any(value is None for _, value, _ in bars):
         return None
     most = max(abs(value) for _, value, _ in bars) or 1.0
-    x = linear((0, most), (132, WIDTH - 90))
+    x = linear((0, most), (BAR_LEFT, WIDTH - 90))
     shapes = []
     for row, (name, value, kind) in enumerate(bars):
         top = 6 + 40 * row
         shapes += [
             el("text", name, class_="row-label", x=0, y=top + 19),
-            el("rect", class_=f"bar {kind}", x=132, y=top, width=max(x(abs(value)) - 132, 1.0),
+            el("rect", class_=f"bar {kind}", x=BAR_LEFT, y=top,
+               width=max(x(abs(value)) - BAR_LEFT, 1.0),
                height=28, rx=3),
             el("text", fixed(value, 3), class_="label strong", x=x(abs(value)) + 8, y=top + 19),
         ]  # fmt: skip

@@ -91,16 +91,20 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def _odds(whole: dict[str, Any]) -> dict[str, Any] | None:
-    """Natural frequencies at the cohort's own prevalence; None where the risk is no probability."""
+    """Natural frequencies at the cohort's prevalence; None where the risk is no probability."""
     risk, base = whole["risk"], prevalence_of(whole["model"]["trained"])
-    if risk is None or not whole["calibrated"] or not 0 <= risk <= 1:
+    unknown_kind = whole["scope"]["in_scope"] is False
+    if risk is None or unknown_kind or not whole["calibrated"] or not 0 <= risk <= 1:
         return None
-    interval = whole["interval"]
+    low, high = whole["interval"] or (risk, risk)
+    size = words.sample_size(risk, *([] if base is None else [base]))
     return {
         "base": base,
-        "before": None if base is None else words.natural_frequency(base),
-        "after": words.natural_frequency(risk),
-        "hundred": draw_hundred(risk, interval),
+        "before": None if base is None else words.count_of(base, size),
+        "after": words.count_of(risk, size),
+        "low": words.count_of(low, size),
+        "high": words.count_of(high, size),
+        "hundred": draw_hundred(risk, whole["interval"]),
     }
 
 

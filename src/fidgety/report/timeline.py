@@ -66,10 +66,13 @@ def draw_timeline(whole: dict[str, Any]) -> Markup:
     top = MARKS_TOP + 14 + (MARK_HEIGHT + 6 if marked else 0)
     bottom = top + ATTENTION_HEIGHT + len(rows) * (ROW_HEIGHT + GAP) + 4
     shapes = [_marks(marked, x, bottom)] if marked else []
-    shapes += _moments(clips, x, top, bottom)
     shapes.append(_attention(clips, x, top))
     shapes += _movement(rows, end, top + ATTENTION_HEIGHT + GAP)
+    shapes += _moments(clips, x, top, bottom)
     shapes += _time_axis(end, x, bottom)
+    # Moved by the page's script; x = LEFT + (WIDTH - RIGHT - LEFT) * time / end.
+    shapes.append(el("line", class_="cursor", x1=LEFT, x2=LEFT, y1=top, y2=bottom, data_end=end,
+                     data_left=LEFT, data_right=WIDTH - RIGHT))  # fmt: skip
     title, size = "Attention and movement over time", (WIDTH, bottom + 44)
     return drawing("timeline", title, _told(clips), size, *shapes)
 
@@ -156,13 +159,13 @@ def _attention(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup:
 
 
 def _moments(clips: Sequence[dict[str, Any]], x: Scale, top: float, bottom: float) -> list[Markup]:
-    """A numbered line through all rows at each of the `moments`."""
+    """A number above each of the `moments`, and a line through the rows below it."""
     drawn = []
     for number, row in enumerate(moments(clips), start=1):
         clip = clips[row]
         at = x((clip["start_s"] + (clip["end_s"] or clip["start_s"])) / 2)
         drawn += [
-            el("line", class_="moment", x1=at, x2=at, y1=top + 4, y2=bottom),
+            el("line", class_="moment", x1=at, x2=at, y1=top + ATTENTION_HEIGHT, y2=bottom),
             el("text", number, class_="moment-name", x=at, y=top, text_anchor="middle"),
         ]
     return drawn

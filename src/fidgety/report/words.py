@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 __all__ = [
-    "NaturalFrequency",
     "clock",
+    "count_of",
     "fixed",
     "joint_words",
-    "natural_frequency",
     "percent",
+    "sample_size",
     "shift_prevalence",
     "span",
 ]
@@ -73,24 +72,16 @@ def shift_prevalence(risk: float, trained: float, here: float) -> float:
     return odds / (1 + odds)
 
 
-@dataclass(frozen=True)
-class NaturalFrequency:
-    """``count`` of ``of`` infants, both whole numbers."""
+def sample_size(*probabilities: float) -> int:
+    """How many infants to count in, so that all these probabilities can be told apart as counts.
 
-    count: int
-    of: int
-
-    def __str__(self) -> str:
-        return f"{self.count:,} of {self.of:,}"
-
-
-def natural_frequency(probability: float) -> NaturalFrequency:
-    """A probability as a count of 100 infants, or of 1,000 or 10,000 where 100 would be too coarse.
-
-    The sample is the smallest in which both the count and its complement reach 1, or 10,000.
+    The smallest of 100, 1,000 and 10,000 in which every probability and its complement make at
+    least 5 infants; 10,000 if none does. One size for all: people compare counts, not fractions.
     """
-    for of in (100, 1_000, 10_000):
-        count = math.floor(probability * of + 0.5)
-        if of == 10_000 or (probability * of >= 1 and (1 - probability) * of >= 1):
-            return NaturalFrequency(count, of)
-    raise AssertionError  # the loop returns at 10,000
+    rarest = min(min(p, 1 - p) for p in probabilities)
+    return next((size for size in (100, 1_000) if rarest * size >= 5), 10_000)
+
+
+def count_of(probability: float, size: int) -> str:
+    """A probability as a count: ``31 of 100``."""
+    return f"{math.floor(probability * size + 0.5):,} of {size:,}"

@@ -15,6 +15,46 @@
     name();
   });
 
+  // One clip of the timeline at a time, read from the table below it.
+  const timeline = document.getElementById("timeline");
+  if (timeline) {
+    const rows = [...document.querySelectorAll("#clips-table tbody tr")];
+    const heads = [...document.querySelectorAll("#clips-table thead th")].map((h) => h.textContent);
+    const svg = timeline.querySelector(".drawing");
+    const cursor = svg.querySelector(".cursor");
+    const [left, right, end] = ["left", "right", "end"].map((key) => Number(cursor.dataset[key]));
+    const slider = document.getElementById("moment");
+    const output = timeline.querySelector("output");
+    const second = (cell) => Number((cell.querySelector("data") || {}).value);
+    const middles = rows.map((row) => (second(row.cells[0]) + second(row.cells[1])) / 2);
+    const read = (index) => {
+      const cells = [...rows[index].cells].map((cell) => cell.textContent);
+      const said = cells.slice(2).map((text, at) => `${heads[at + 2]} ${text}`).join(" · ");
+      output.replaceChildren(Object.assign(document.createElement("b"), {
+        textContent: `${cells[0]} to ${cells[1]}`,
+      }), ` · ${said}`);
+      slider.value = String(index);
+      slider.setAttribute("aria-valuetext", `${cells[0]} to ${cells[1]}, ${said}`);
+      if (!Number.isFinite(middles[index])) return;
+      const x = String(left + (right - left) * middles[index] / end);
+      cursor.setAttribute("x1", x);
+      cursor.setAttribute("x2", x);
+      timeline.classList.add("is-reading");
+    };
+    svg.addEventListener("pointermove", (event) => {
+      const point = new DOMPoint(event.clientX, event.clientY);
+      const at = point.matrixTransform(svg.getScreenCTM().inverse()).x;
+      const time = (at - left) / (right - left) * end;
+      let nearest = 0;
+      middles.forEach((middle, index) => {
+        if (Math.abs(middle - time) < Math.abs(middles[nearest] - time)) nearest = index;
+      });
+      read(nearest);
+    });
+    slider.addEventListener("input", () => read(Number(slider.value)));
+    timeline.querySelector(".scrub").hidden = false;
+  }
+
   // The same result where abnormal movements are rarer or commoner: only the odds before it change.
   const odds = document.getElementById("odds");
   if (!odds || !odds.dataset.base) return;
@@ -28,12 +68,10 @@
     const o = (value / (1 - value)) * (here / (1 - here)) / (base / (1 - base));
     return o / (1 + o);
   };
-  const frequency = (p) => {
-    for (const of of [100, 1000, 10000]) {
-      if (of === 10000 || (p * of >= 1 && (1 - p) * of >= 1)) return [Math.floor(p * of + 0.5), of];
-    }
+  const sampleSize = (...all) => {
+    const rarest = Math.min(...all.map((p) => Math.min(p, 1 - p)));
+    return [100, 1000].find((size) => rarest * size >= 5) || 10000;
   };
-  const say = (p) => frequency(p).map((n) => n.toLocaleString("en")).join(" of ");
   const put = (key, text) => {
     odds.querySelectorAll(`[data-say="${key}"]`).forEach((node) => { node.textContent = text; });
   };
@@ -41,6 +79,8 @@
   const update = (here) => {
     const after = shift(risk, here);
     const [low, high] = (interval || [risk, risk]).map((end) => shift(end, here));
+    const size = sampleSize(after, here);
+    const say = (p) => [Math.floor(p * size + 0.5), size].map((n) => n.toLocaleString("en")).join(" of ");
     put("before", say(here));
     put("after", say(after));
     put("low", say(low));
