@@ -34,7 +34,10 @@ def compensate_camera(pose: Pose) -> Pose:
     """
     if not any(name in pose.film for name in _STILL):
         return pose
-    still = at_rest(pose, complex_positions(pose))
+    at = complex_positions(pose)
+    still = at_rest(pose, at)
+    if still is at:
+        return pose
     rest = {n: np.full(len(pose), v) for n, v in _STILL.items() if n in pose.film}
     return pose.then(
         "compensate_camera",
@@ -76,10 +79,10 @@ def camera_motion(scene: Scene) -> Finding:
     fastest, zoomed = float(np.quantile(speed, 0.95)), float(np.expm1(np.ptp(zoom)))
     measures: dict[str, float | None] = {"camera_speed": fastest, "camera_zoom": zoomed}
     moving = speed > config.camera_speed
-    if not moving.any():
-        return Finding(measures)
-    ranges = scene.ranges(moving)
     wild = fastest > config.camera_speed_caution or zoomed > config.camera_zoom_caution
+    if not moving.any() and not wild:
+        return Finding(measures)
+    ranges = scene.ranges(moving) or scene.whole  # a zoom may be slow
     advice = "too much to take out with certainty" if wild else "its movement can be taken out"
     return Finding(
         measures,

@@ -218,10 +218,10 @@ def jitter(scene: Scene) -> Finding:
     frames[shift : shift + blocks * block] = np.repeat(bad[:, named].any(axis=1), block)
     ranges = scene.ranges(frames)
     worst = float(np.nanmax(np.where(bad[:, named], noise[:, named], np.nan)))
+    where = joint_words(scene.joints(scene.needed[named]))
     text = (
-        f"{joint_words(scene.joints(scene.needed[named]))} tremble by up to {100 * worst:.0f} % of "
-        f"the trunk length from frame to frame, {range_words(ranges)}: noise of the tracker. "
-        "More light, or a better pose model, may help."
+        f"{where}: tracker noise of up to {100 * worst:.0f} % of the trunk length, "
+        f"{range_words(ranges)}. More light, or a better pose model, may help."
     )
     code = "E111" if overall > config.jitter_refused else "W111"
     return Finding(measures, (reason(code, text, ranges),))

@@ -152,8 +152,8 @@ class Scene:
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
-        """Frames (T,) with all needed joints, bare of hands, in long enough stretches."""
-        whole_body = ~any_joint(self.masked[:, self.needed])
+        """Frames (T,) with all needed joints in the image, uncovered, in long enough stretches."""
+        whole_body = ~any_joint(self.masked[:, self.needed] | self.lost_at_edge)
         covered = self.pose.film.get("covered")
         if covered is not None:
             whole_body &= ~(covered > 0.5)
