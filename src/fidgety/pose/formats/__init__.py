@@ -13,7 +13,16 @@ from pathlib import Path
 
 from fidgety.errors import FidgetyError, PoseError, warn
 from fidgety.files import existing, file_error
-from fidgety.pose.formats import native, openpose, stam_pickle
+from fidgety.pose.formats import (
+    coco,
+    deeplabcut,
+    interop,
+    mmpose,
+    native,
+    openpose,
+    stam_pickle,
+    tables,
+)
 from fidgety.pose.formats.sequences import CHANNEL_MAPS, read_sequence
 from fidgety.pose.formats.source import Format, Given, Source, frame_number, load_json
 from fidgety.pose.pose import Pose
@@ -32,12 +41,35 @@ __all__ = [
 
 FORMATS: dict[str, Format] = {
     "native": Format("fidgety Parquet", native.recognise, native.read, native.write),
-    "openpose": Format("OpenPose JSON", openpose.recognise, openpose.read, openpose.write),
-    "stam-pickle": Format("STAM .pkl", stam_pickle.recognise, stam_pickle.read),
+    "openpose": Format(
+        "OpenPose JSON", openpose.recognise, openpose.read, openpose.write, openpose.is_frame
+    ),
+    "stam-pickle": Format(
+        "the STAM paper's pickled frame", stam_pickle.recognise, stam_pickle.read
+    ),
+    "coco": Format(
+        "COCO annotations", coco.recognise_annotations, coco.read_annotations, coco.write
+    ),
+    "coco-results": Format("COCO results", coco.recognise_results, coco.read_results),
+    "alphapose": Format("AlphaPose JSON", coco.recognise_alphapose, coco.read_alphapose),
+    "mmpose": Format(
+        "MMPose and RTMLib JSON", mmpose.recognise, mmpose.read, is_frame=mmpose.is_frame
+    ),
+    "deeplabcut": Format(
+        "DeepLabCut and Lightning Pose CSV", deeplabcut.recognise, deeplabcut.read
+    ),
+    "mediapipe-csv": Format(
+        "MediaPipe landmarks CSV", tables.recognise_mediapipe, tables.read_mediapipe
+    ),
+    "csv": Format("CSV by joint name", tables.recognise_csv, tables.read_csv, tables.write_csv),
+    "nwb": Format("NWB ndx-pose", interop.recognise_nwb, interop.read_nwb, interop.write_nwb),
+    "sleap": Format("SLEAP", interop.recognise_sleap, interop.read_sleap),
+    "deeplabcut-h5": Format(
+        "DeepLabCut HDF5", interop.recognise_deeplabcut_h5, interop.read_deeplabcut_h5
+    ),
 }
 # Files so named are taken for poses even where their content cannot be told: reading them says why.
 POSE_SUFFIXES = (".json", ".parquet", ".pkl", ".pickle", ".h5", ".slp", ".nwb")
-FRAME_FORMATS = ("openpose",)  # those that keep one file a frame
 
 
 def read(
@@ -205,18 +237,24 @@ def _frames_format(folder: Path) -> str | None:
     stems: dict[str, Path] = {}
     for member in Source(folder).members:
         stems.setdefault(frame_number(member.name)[0], member)
-    kinds: list[tuple[Path, str]] = []
-    for member in stems.values():
-        try:
-            kinds.append((member, _format_of(Source(member)) or "auto"))
-        except FidgetyError:
-            kinds.append((member, "auto"))
-    if not any(name in FRAME_FORMATS for _, name in kinds):
+    frames = [(member, name) for member in stems.values() if (name := _frame_format(member))]
+    if not frames:
         return None
+    kinds = frames + [(one, _format_or_auto(one) or "auto") for one in stems.values()]
     others = [entry for entry in _entries(folder) if entry.suffix.lower() in POSE_SUFFIXES[1:]]
     kinds += [(entry, name) for entry in others if (name := _format_or_auto(entry))]
     _check_one_format(kinds, folder.name)
-    return kinds[0][1]
+    return frames[0][1]
+
+
+def _frame_format(member: Path) -> str | None:
+    """The format of a JSON file that holds a single frame; None for any other file."""
+    try:
+        content = load_json(member)
+    except FidgetyError:
+        return None
+    return next((name for name, one in FORMATS.items() if one.is_frame and one.is_frame(content)),
+                None)  # fmt: skip
 
 
 def _check_one_format(found: list[tuple[Path, str]], where: str) -> None:

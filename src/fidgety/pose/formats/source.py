@@ -69,12 +69,15 @@ class Format:
         Raises `PoseError` for everything it cannot read.
     write : callable (Pose, Path) -> Path, optional
         Writes a file or folder, whole or not at all.
+    is_frame : callable (parsed JSON) -> bool, optional
+        For formats that may keep one file a frame: True for such a file's content.
     """
 
     title: str
     recognise: Callable[[Source], bool]
     read: Callable[[Source, Given], Pose]
     write: Callable[[Pose, Path], Path] | None = None
+    is_frame: Callable[[Any], bool] | None = None
 
 
 class Source:

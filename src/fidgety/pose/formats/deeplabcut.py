@@ -1,0 +1,79 @@
+"""The CSV tables of DeepLabCut and Lightning Pose: three or four header rows, a row a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fidgety.pose.formats.bodies import BodyFrames, pose_of
+from fidgety.pose.formats.cells import (
+    Header,
+    frame_of,
+    header_of,
+    needed_header,
+    numbers_in,
+    texts_in,
+)
+from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.source import Given, Source, choose_recording, malformed
+from fidgety.pose.pose import Pose
+
+__all__ = ["read", "recognise"]
+
+
+def recognise(source: Source) -> bool:
+    """True for the three or four header rows scorer, (individuals,) bodyparts, coords."""
+    header = header_of(source)
+    return header is not None and _scorer_rows(header) is not None
+
+
+def read(source: Source, given: Given) -> Pose:
+    """Read the CSV of DeepLabCut or Lightning Pose; body parts are matched by name.
+
+    Rows are frames by number, or images whose names end in one; ``individual`` chooses where
+    several are tracked.
+
+    Raises
+    ------
+    PoseError
+        E334, E338 several individuals, E341 body parts of no layout, E316 no fps.
+    """
+    header = needed_header(source)
+    rows = _scorer_rows(header)
+    if rows is None:
+        malformed(source.name, "its first rows are not scorer, bodyparts, coords")
+    parts, coords, who = header.rows[rows[0]], header.rows[rows[1]], rows[2]
+    columns = [
+        i for i, cell in enumerate(coords) if cell.strip().lower() in ("x", "y", "likelihood")
+    ]
+    if who is not None:
+        found = [header.rows[who][i] for i in columns]
+        wanted = choose_recording(found, given.individual, source.name)
+        columns = [i for i, name in zip(columns, found, strict=True) if name == wanted]
+    if not columns:
+        malformed(source.name, "it has no x and y columns")
+    cells = numbers_in(source, header, columns, skip=rows[1] + 1)
+    names = list(dict.fromkeys(parts[i] for i in columns))
+    points = np.full((len(cells), len(names), 3), np.nan)
+    points[..., 2] = 1.0
+    for i, column in zip(columns, cells.T, strict=True):
+        field = "xyl".index(coords[i].strip().lower()[0])
+        points[:, names.index(parts[i]), field] = column
+    skeleton = layout_named(names, given.skeleton, source.name)
+    points = arrange(points, names, skeleton, source.name)
+    index = texts_in(source, header, min(columns) - 1, skip=rows[1] + 1) if min(columns) else []
+    numbers = np.array([frame_of(text, source.name) for text in index] or range(len(cells)))
+    order = np.argsort(numbers, kind="stable")
+    frames = BodyFrames(
+        numbers[order].astype(np.int64), [points[row][None] for row in order], skeleton=skeleton
+    )
+    return pose_of(frames, given, "deeplabcut", source.name)
+
+
+def _scorer_rows(header: Header) -> tuple[int, int, int | None] | None:
+    """Rows of body parts and coordinates, and of individuals if there are any."""
+    heads = [row[0].strip().lower() if row else "" for row in header.rows]
+    if heads[:3] == ["scorer", "bodyparts", "coords"]:
+        return 1, 2, None
+    if heads[:4] == ["scorer", "individuals", "bodyparts", "coords"]:
+        return 2, 3, 1
+    return None

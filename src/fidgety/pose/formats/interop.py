@@ -1,0 +1,183 @@
+"""HDF5 files of DeepLabCut, SLEAP and NWB (ndx-pose), read and written through `movement`."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fidgety.errors import PoseError
+from fidgety.files import whole_file
+from fidgety.pose.formats.bodies import BodyFrames, pose_of
+from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.source import (
+    MAX_FRAMES,
+    Given,
+    Source,
+    check_bytes,
+    choose_recording,
+    malformed,
+    too_many_frames,
+)
+from fidgety.pose.pose import Pose, check_fps
+
+__all__ = [
+    "read_deeplabcut_h5",
+    "read_nwb",
+    "read_sleap",
+    "recognise_deeplabcut_h5",
+    "recognise_nwb",
+    "recognise_sleap",
+    "write_nwb",
+]
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def recognise_nwb(source: Source) -> bool:
+    """True for an HDF5 file that says it is NWB; for any HDF5 while the extra is missing."""
+    kind = _kind(source)
+    return kind in ("nwb", "unknown")
+
+
+def recognise_sleap(source: Source) -> bool:
+    """True for SLEAP's .slp files and analysis files."""
+    return _kind(source) == "sleap"
+
+
+def recognise_deeplabcut_h5(source: Source) -> bool:
+    """True for DeepLabCut's .h5 tables."""
+    return _kind(source) == "deeplabcut"
+
+
+def read_nwb(source: Source, given: Given) -> Pose:
+    """Read an NWB file with an ndx-pose ``PoseEstimation``. Raises as `_read`."""
+    return _read(source, given, "nwb", "NWB")
+
+
+def read_sleap(source: Source, given: Given) -> Pose:
+    """Read a SLEAP .slp or analysis file. Raises as `_read`."""
+    return _read(source, given, "sleap", "SLEAP")
+
+
+def read_deeplabcut_h5(source: Source, given: Given) -> Pose:
+    """Read a DeepLabCut .h5 file. Raises as `_read`."""
+    return _read(source, given, "deeplabcut-h5", "DeepLabCut")
+
+
+def write_nwb(pose: Pose, path: Path) -> Path:
+    """Write an NWB file with an ndx-pose ``PoseEstimation`` of one subject, ``infant``.
+
+    Raises
+    ------
+    PoseError
+        E343 if the extra ``interop`` is not installed.
+    """
+    movement_io, pynwb = _module("movement.io"), _module("pynwb")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other projects' own deprecations
+        dataset = movement_io.load_poses.from_numpy(
+            position_array=pose.xy.transpose(0, 2, 1)[..., None],  # (T, 2, V, 1)
+            confidence_array=pose.confidence[..., None],
+            individual_names=["infant"],
+            keypoint_names=list(pose.skeleton.joints),
+            fps=pose.fps if len(pose) > 1 else 1.0,
+            source_software="fidgety",
+        ).assign_coords(time=pose.time)
+        save = _module("movement.io.save_poses")
+        with whole_file(path) as draft, pynwb.NWBHDF5IO(draft, mode="w") as file:
+            file.write(save.to_nwb_file(dataset))
+    return path
+
+
+def _read(source: Source, given: Given, name: str, software: str) -> Pose:
+    """One individual of a movement dataset as a pose.
+
+    Raises
+    ------
+    PoseError
+        E343 the extra is missing, E346 movement cannot read the file, E338 several individuals,
+        E341 keypoints of no layout, E316 no fps.
+    """
+    if source.is_folder or not source.head.startswith(HDF5):
+        malformed(source.name, "it is no HDF5 file")
+    check_bytes(source.path)
+    movement_io = _module("movement.io")
+    fps = None if name == "nwb" else check_fps(given.fps)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = movement_io.load_dataset(source.path, source_software=software, fps=fps)
+    except Exception as error:  # whatever the libraries below it raise
+        why = str(error).strip().splitlines()
+        raise PoseError(
+            "E346",
+            f"movement cannot read this as {software}",
+            where=source.name,
+            why=why[0][:200] if why else type(error).__name__,
+            remedy="Check the file in the tool that wrote it, or export it as CSV",
+        ) from error
+    return _pose_of_dataset(dataset, given, name, source.name)
+
+
+def _pose_of_dataset(dataset: Any, given: Given, name: str, where: str) -> Pose:
+    individuals = [str(one) for one in dataset.individuals.values]
+    row = individuals.index(choose_recording(individuals, given.individual, where))
+    if dataset.sizes["time"] > MAX_FRAMES:
+        too_many_frames(dataset.sizes["time"], where)
+    position = dataset.position.transpose("individuals", "time", "keypoints", "space").values[row]
+    confidence = dataset.confidence.transpose("individuals", "time", "keypoints").values[row]
+    if position.shape[-1] < 2:
+        malformed(where, "its points have no x and y")
+    if np.isnan(confidence).all():
+        confidence = np.ones_like(confidence)  # a tool that writes none
+    points = np.concatenate([position[..., :2], confidence[..., None]], axis=-1)  # (T, K, 3)
+    names = [str(one) for one in dataset.keypoints.values]
+    skeleton = layout_named(names, given.skeleton, where)
+    points = arrange(points.astype(np.float64), names, skeleton, where)
+    frames = BodyFrames(
+        np.arange(len(points)),
+        [one[None] for one in points],
+        skeleton=skeleton,
+        time=np.asarray(dataset.time.values, dtype=np.float64),
+    )
+    return pose_of(frames, given, name, where)
+
+
+def _kind(source: Source) -> str | None:
+    """nwb, sleap or deeplabcut by the names inside; "unknown" while h5py is not installed."""
+    if not source.head.startswith(HDF5):
+        return None
+    try:
+        h5py = _module("h5py")
+    except PoseError:
+        return "unknown"
+    try:
+        with h5py.File(source.path, "r") as file:
+            keys = set(file)
+            if "nwb_version" in file.attrs:
+                return "nwb"
+    except OSError:
+        return None
+    if {"tracks", "node_names"} <= keys or {"metadata", "frames", "points"} <= keys:
+        return "sleap"
+    return "deeplabcut" if {"df_with_missing", "keypoints"} & keys else None
+
+
+def _module(name: str) -> ModuleType:
+    import importlib
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise PoseError(
+            "E343",
+            f"Reading and writing this format needs {name.partition('.')[0]}",
+            why="the extra 'interop' is not installed",
+            remedy="pip install 'fidgety[interop]'",
+        ) from error
