@@ -123,10 +123,11 @@ def _sentence(code: str, what: str, where: str | None, why: str | None, remedy: 
         text += f" ({where})"
     if why:
         text += f": {why}"
-    text = text.rstrip(".") + "."
-    if remedy:
-        text += f" {remedy.rstrip('.')}."
-    return text
+    return " ".join(_ended(part) for part in (text, remedy) if part)
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def _rebuild(

@@ -3,20 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from fidgety.errors import PoseError
 from fidgety.models.stam import STAM
 from fidgety.motion.clips import Clips, WindowConfig, windows
 
-__all__ = ["Aggregation", "Inference", "infer"]
+__all__ = ["Aggregation", "Inference", "Window", "encode", "infer"]
 
 Aggregation = Literal["mean", "max"]
 _BATCH = 64  # clips encoded at a time, so that memory does not grow with the recording
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """One window of a recording as the network weighs it.
+
+    Parameters
+    ----------
+    rows : ndarray (M,)
+        Its usable clips.
+    attention : ndarray (M,)
+        Their attention; sums to 1.
+    pull : ndarray (M,)
+        Where each clip alone would take the logit, less the bias.
+    bias : float
+        The part of the logit that is the same for every recording.
+    """
+
+    rows: NDArray[np.intp]
+    attention: NDArray[np.float64]
+    pull: NDArray[np.float64]
+    bias: float
+
+    def risk(self, weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Risk with each clip counted `weight` times, (M,) or (draws, M); once by default.
+
+        Exact, not an approximation: the network's logit is the attention-weighted mean of `pull`
+        plus the bias, and attention is a softmax, so leaving clips out only rescales the others'.
+        """
+        counted = self.attention * (1.0 if weight is None else weight)  # (..., M)
+        total = counted.sum(axis=-1)
+        logit = self.bias + (counted * self.pull).sum(axis=-1) / np.where(total > 0, total, 1.0)
+        return np.asarray(expit(logit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,26 +60,43 @@ class Inference:
 
     Parameters
     ----------
-    risk : float
-        Uncalibrated probability of absent or abnormal fidgety movements, its windows aggregated.
-    window_risks : ndarray (W,)
-        Risk of each window that holds a usable clip.
-    clip_attention : ndarray (K,)
-        Mean attention over the windows a clip is in, scaled to sum to 1; 0 for unusable clips.
-    clip_contribution : ndarray (K,)
-        What each clip adds to the mean logit of the windows; with `bias` they sum to it exactly.
+    windows : tuple of Window
+        Those that hold a usable clip.
     joint_attention : ndarray (K, V)
         Attention over the joints of each clip; 0 for unusable clips.
-    bias : float
-        The part of the logit that is the same for every recording.
+    aggregation : {"mean", "max"}
+        How the windows' risks become the recording's.
     """
 
-    risk: float
-    window_risks: NDArray[np.float64]
-    clip_attention: NDArray[np.float64]
-    clip_contribution: NDArray[np.float64]
+    windows: tuple[Window, ...]
     joint_attention: NDArray[np.float64]
-    bias: float
+    aggregation: Aggregation
+
+    @property
+    def risk(self) -> float:
+        """Uncalibrated probability of absent or abnormal fidgety movements."""
+        return float(self.risk_with(np.ones(len(self.joint_attention))))
+
+    def risk_with(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Risk with each clip counted so many times, (K,) or (draws, K)."""
+        risks = np.stack([window.risk(weight[..., window.rows]) for window in self.windows])
+        return risks.mean(axis=0) if self.aggregation == "mean" else risks.max(axis=0)
+
+    @cached_property
+    def clip_attention(self) -> NDArray[np.float64]:
+        """Mean attention (K,) over the windows a clip may be in; sums to 1."""
+        return self._over_windows([window.attention for window in self.windows])
+
+    @cached_property
+    def clip_contribution(self) -> NDArray[np.float64]:
+        """What each clip (K,) adds to the windows' mean logit; with the bias they sum to it."""
+        return self._over_windows([window.attention * window.pull for window in self.windows])
+
+    def _over_windows(self, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        total = np.zeros(len(self.joint_attention))
+        for window, value in zip(self.windows, values, strict=True):
+            total[window.rows] += value / len(self.windows)
+        return total
 
 
 def infer(
@@ -81,31 +133,22 @@ def infer(
         )
     device = next(model.parameters()).device
     vectors, joints = encode(model, clips, usable, device)
-    parts = [np.intersect1d(usable, np.arange(len(clips))[part]) for part in windows(clips, window)]
-    parts = [part for part in parts if len(part)]
     row_of = np.full(len(clips), -1)
     row_of[usable] = np.arange(len(usable))
-    attention, contribution = np.zeros(len(clips)), np.zeros(len(clips))
-    logits = []
+    bias = float(model.output.bias.detach()[0])
+    found = []
     with torch.inference_mode():
         pull = (vectors @ model.output.weight[0]).double().cpu().numpy()  # (M,)
-        for part in parts:
-            logit, alpha = model.attend(vectors[torch.as_tensor(row_of[part], device=device)][None])
-            weight = alpha[0].double().cpu().numpy()
-            logits.append(float(logit[0]))
-            attention[part] += weight / len(parts)
-            contribution[part] += weight * pull[row_of[part]] / len(parts)
-    risks = 1 / (1 + np.exp(-np.array(logits)))
+        for part in windows(clips, window):
+            rows = np.intersect1d(usable, np.arange(len(clips))[part])
+            if len(rows):
+                chosen = row_of[rows]
+                _, alpha = model.attend(vectors[torch.as_tensor(chosen, device=device)][None])
+                attention = alpha[0].double().cpu().numpy()
+                found.append(Window(rows, attention / attention.sum(), pull[chosen], bias))
     joint_attention = np.zeros((len(clips), joints.shape[1]))
     joint_attention[usable] = joints.double().cpu().numpy()
-    return Inference(
-        risk=float(risks.mean() if aggregation == "mean" else risks.max()),
-        window_risks=risks,
-        clip_attention=attention,
-        clip_contribution=contribution,
-        joint_attention=joint_attention,
-        bias=float(model.output.bias[0]),
-    )
+    return Inference(tuple(found), joint_attention, aggregation)
 
 
 def encode(

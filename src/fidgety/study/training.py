@@ -246,7 +246,7 @@ def _validate(
     label = np.array([example.label for example in validation])
     weight = np.where(label == 1, positive_weight, 1.0)
     loss = -(weight * np.where(label == 1, np.log(risk), np.log1p(-risk))).sum() / weight.sum()
-    auc = roc_auc(label, risk) if 0 < label.mean() < 1 else None
+    auc = roc_auc(risk, label) if 0 < label.mean() < 1 else None
     return float(loss), None if auc is None else float(auc)
 
 

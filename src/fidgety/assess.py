@@ -1,0 +1,293 @@
+"""One infant: a recording in, an assessment out. The main path, read top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from fidgety.errors import PoseError
+from fidgety.files import write_json
+from fidgety.models.explain import deletion_check, joint_movement, movement_of_parts, spread
+from fidgety.models.inference import Inference
+from fidgety.models.trained import TrainedModel
+from fidgety.motion import Clips, PoseSequence, pose_sequence
+from fidgety.pose.formats import read
+from fidgety.pose.pose import Pose
+from fidgety.pose.quality import (
+    Quality,
+    QualityConfig,
+    Reason,
+    assess_quality,
+    compensate_camera,
+    repair_swaps,
+)
+
+__all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
+
+SCHEMA_VERSION = 1
+THRESHOLD = 0.5  # of the calibrated risk
+# Reasons that show only once a recording is cleaned; they refuse it like the gate's own.
+REFUSALS = ("E105", "E107", "E108")
+Decision = Literal["abnormal", "normal", "cannot_say"]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What is said of one recording.
+
+    Parameters
+    ----------
+    quality : dict
+        The gate's verdict, reasons and measures.
+    risk, risk_raw : float or None
+        Calibrated and raw probability that fidgety movements are absent or abnormal; None for a
+        refused recording.
+    interval : (float, float) or None
+        95 % interval of the risk.
+    decision : str or None
+        "abnormal", "normal" or "cannot_say"; None for a refused recording.
+    clips, joints : tuple of dict
+        Attention and contribution in seconds and by name.
+    content : dict
+        All of ``assessment.json``.
+    """
+
+    quality: dict[str, Any]
+    risk: float | None
+    risk_raw: float | None
+    interval: tuple[float, float] | None
+    decision: Decision | None
+    clips: tuple[dict[str, Any], ...]
+    joints: tuple[dict[str, Any], ...]
+    content: dict[str, Any] = field(repr=False)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the quality gate refused the recording."""
+        return self.quality["verdict"] == "refused"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``assessment.json``."""
+        return self.content
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``assessment.json`` into a folder; return its path."""
+        return write_json(Path(folder) / "assessment.json", self.content)
+
+
+class Assessor:
+    """Assesses recordings with one trained model.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Network, preprocessing, calibration.
+    quality : QualityConfig, optional
+        Thresholds of the quality gate.
+    seed : int
+        Of the draws behind the interval.
+    """
+
+    def __init__(
+        self, model: TrainedModel, quality: QualityConfig | None = None, seed: int = 0
+    ) -> None:
+        self.model = model
+        self.quality = quality or QualityConfig()
+        self.seed = seed
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Assessor:
+        """An assessor from a ``.fidgety`` file; raises `CheckpointError` if it cannot be read."""
+        return cls(TrainedModel.load(path))
+
+    def assess(
+        self,
+        recording: Pose | str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        age_weeks: float | None = None,
+        format: str = "auto",
+        skeleton: str | None = None,
+        fps: float | None = None,
+        size: Sequence[int] | None = None,
+    ) -> Assessment:
+        """Assess one recording.
+
+        Parameters
+        ----------
+        recording : Pose or path-like
+            A pose, or a pose file or folder in any format of `fidgety.pose.formats`.
+        name : str, optional
+            What to call the recording; its file name by default. Never a person's name.
+        age_weeks : float, optional
+            Corrected age.
+        format, skeleton, fps, size
+            What the file does not say itself.
+
+        Returns
+        -------
+        Assessment
+            A recording that the quality gate refuses has no risk.
+
+        Raises
+        ------
+        PoseError
+            If the file cannot be read; a recording that cannot be assessed is refused, not raised.
+        """
+        if isinstance(recording, Pose):
+            pose, called = recording, name or "recording"
+        else:
+            pose = read(recording, format=format, skeleton=skeleton, fps=fps, size=size)
+            called = name or Path(recording).stem
+        content = self._about(pose, called, age_weeks)
+        quality = assess_quality(pose, age_weeks, self.quality)
+        if quality.verdict == "refused":
+            return _assessment(content, quality)
+        try:
+            steady = compensate_camera(repair_swaps(pose, self.quality))
+            sequence = pose_sequence(steady, self.model.profile)
+            clips = self.model.clips(sequence)
+            found = self.model.infer(clips)
+        except PoseError as error:
+            if error.code not in REFUSALS:
+                raise
+            return _assessment(content, _refused(quality, error))
+        return _assessment(content, quality, self._said(sequence, clips, found))
+
+    def _said(self, sequence: PoseSequence, clips: Clips, found: Inference) -> dict[str, Any]:
+        raw = found.risk
+        risk = float(self.model.calibrated(raw))
+        low, high = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
+        sure = not low < THRESHOLD <= high
+        decision: Decision = "cannot_say"
+        if sure:
+            decision = "abnormal" if risk >= THRESHOLD else "normal"
+        return {
+            "risk": risk,
+            "risk_raw": raw,
+            "interval": [float(low), float(high)],
+            "interval_of": "clips drawn anew from this recording; the model is taken as it is",
+            "decision": decision,
+            "decision_reason": None
+            if sure
+            else f"parts of the recording speak for either side of {THRESHOLD}",
+            "calibrated": self.model.calibrator is not None,
+            "clips": _clips(clips, found),
+            "joints": _joints(sequence, found, self.model.checkpoint.skeleton.joints),
+            "movement": movement_of_parts(sequence, self.model.checkpoint.skeleton),
+            "explanation_check": deletion_check(found, np.random.default_rng(self.seed)),
+        }
+
+    def _about(self, pose: Pose, name: str, age_weeks: float | None) -> dict[str, Any]:
+        known = self.model.checkpoint
+        cohort = known.cohort
+        trained = None if cohort is None else {
+            "n_infants": cohort.n_infants,
+            "n_abnormal": cohort.n_abnormal,
+            "simulated": cohort.simulated,
+            "age_weeks": None if cohort.age_weeks is None else list(cohort.age_weeks),
+            "sites": list(cohort.sites),
+        }  # fmt: skip
+        measured = {k: v for k, v in known.metrics.items() if k != "scores"}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "research_use_only": True,
+            "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "input": {
+                "name": name,
+                "sha256": _digest(pose),
+                "source": pose.source,
+                "skeleton": pose.skeleton.name,
+                "frames": len(pose),
+                "fps": round(pose.fps, 3) if len(pose) > 1 else None,
+                "duration_s": round(pose.duration_s, 3),
+                "age_weeks": age_weeks,
+            },
+            "model": {
+                "name": known.model,
+                "sha256": self.model.digest,
+                "trained": trained,
+                "profile": known.profile,
+                "metrics": measured,
+                "threshold": THRESHOLD,
+                "notes": list(known.notes),
+            },
+            "versions": known.versions,
+            "cohort": {"scores": known.metrics["scores"]} if "scores" in known.metrics else None,
+        }
+
+
+def _assessment(
+    content: dict[str, Any], quality: Quality, said: dict[str, Any] | None = None
+) -> Assessment:
+    nothing = {"risk": None, "risk_raw": None, "interval": None, "decision": None}
+    whole = {**content, "quality": quality.to_dict(), **(said or nothing)}
+    interval = whole["interval"]
+    return Assessment(
+        quality=whole["quality"],
+        risk=whole["risk"],
+        risk_raw=whole["risk_raw"],
+        interval=None if interval is None else (interval[0], interval[1]),
+        decision=whole["decision"],
+        clips=tuple(whole.get("clips", ())),
+        joints=tuple(whole.get("joints", ())),
+        content=whole,
+    )
+
+
+def _refused(quality: Quality, error: PoseError) -> Quality:
+    text = f"{error.what}{f': {error.why}' if error.why else ''}. {error.remedy or ''}".strip()
+    reason = Reason(error.code, "refuse", text, ())
+    return Quality("refused", (reason, *quality.reasons), quality.usable_seconds, quality.measures)
+
+
+def _clips(clips: Clips, found: Inference) -> list[dict[str, Any]]:
+    return [
+        {
+            "start_s": round(float(start), 3),
+            "end_s": round(float(start) + clips.length_s, 3),
+            "attention": float(attention),
+            "contribution": float(contribution),
+            "usable": bool(usable),
+        }
+        for start, attention, contribution, usable in zip(
+            clips.start_s, found.clip_attention, found.clip_contribution, clips.usable, strict=True
+        )
+    ]
+
+
+def _joints(
+    sequence: PoseSequence, found: Inference, names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    attention = found.clip_attention @ found.joint_attention  # (V,) sums to 1
+    speed, position = joint_movement(sequence)
+    return [
+        {
+            "name": name,
+            "attention": float(attention[row]),
+            "contribution": None,
+            "movement": _or_none(speed[row]),
+            "position": None
+            if np.isnan(position[row]).any()
+            else [round(float(value), 4) for value in position[row]],
+        }
+        for row, name in enumerate(names)
+    ]
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _digest(pose: Pose) -> str:
+    content = hashlib.sha256()
+    for array in (pose.time, pose.xy, pose.confidence):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()

@@ -1,0 +1,120 @@
+"""What can be trained and compared, by name: a profile, and a network or a classifier on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.errors import ConfigError
+from fidgety.models.quantiles import MeanSpeed, QuantileRegression
+from fidgety.models.stam import STAMConfig
+from fidgety.motion import ClipConfig, WindowConfig
+from fidgety.study.augment import Augmentation
+from fidgety.study.training import NetworkConfig, TrainingConfig
+
+__all__ = ["METHODS", "Classifier", "Method", "method_named"]
+
+Sequences = list[NDArray[np.floating]]
+
+
+class Classifier(Protocol):
+    """A plain classifier of whole recordings."""
+
+    def fit(self, sequences: Sequences, labels: NDArray[np.integer]) -> Classifier:
+        """Fit to sequences (7, T, V) and labels (N,)."""
+        ...
+
+    def risk(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Uncalibrated risk (N,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way from poses to a risk.
+
+    Parameters
+    ----------
+    about : str
+        What it is and where it comes from.
+    profile : str
+        Preprocessing.
+    network : NetworkConfig or None
+        Network and its training, or None for a plain classifier.
+    classifier : callable or None
+        Makes an unfitted classifier.
+    """
+
+    about: str
+    profile: str
+    network: NetworkConfig | None = None
+    classifier: Callable[[], Classifier] | None = None
+
+
+METHODS: dict[str, Method] = {
+    "stam": Method(
+        "STAM (Nguyen-Thai 2021) in a size for small studies, on the fidgety profile",
+        "fidgety",
+        network=NetworkConfig(
+            model=STAMConfig(
+                widths=(16, 32),
+                z_dim=32,
+                alpha_dim=16,
+                beta_dim=16,
+                masking=True,
+                compress=True,
+                pool="mean_std",
+            ),
+            training=TrainingConfig(
+                max_epoch=40,
+                batch_size=16,
+                lr=2e-3,
+                weight_decay=0.05,
+                optimizer="adamw",
+                schedule="cosine",
+                clips_per_window=12,
+                augmentation=Augmentation(mirror=True),
+            ),
+        ),
+    ),
+    "stam-profile": Method(
+        "The network and training of `stam` on the published preprocessing",
+        "stam",
+    ),
+    "stam-published": Method(
+        "STAM with the settings, preprocessing and maximum rule as published (Nguyen-Thai 2021)",
+        "stam",
+        network=NetworkConfig(
+            clip=ClipConfig(1.0, 2 / 3),
+            window=WindowConfig(1000 / 30, 200 / 30),
+            aggregation="max",
+            training=TrainingConfig(balance=False),
+        ),
+    ),
+    "quantiles": Method(
+        "Logistic regression on quantiles of speed and acceleration of each joint",
+        "fidgety",
+        classifier=QuantileRegression,
+    ),
+    "mean-speed": Method(
+        "Logistic regression on the mean speed of all joints",
+        "fidgety",
+        classifier=MeanSpeed,
+    ),
+}
+METHODS["stam-profile"] = Method(
+    METHODS["stam-profile"].about, "stam", network=METHODS["stam"].network
+)
+
+
+def method_named(name: str) -> Method:
+    """The method of that name; raises `ConfigError` E705 for an unknown one."""
+    if name not in METHODS:
+        raise ConfigError(
+            "E705", f"No model named {name!r}", remedy=f"Choose from {', '.join(METHODS)}"
+        )
+    return METHODS[name]

@@ -1,0 +1,332 @@
+"""A training run of a study: one split, one network, everything kept in its folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety import __version__
+from fidgety.errors import StudyError
+from fidgety.files import existing, make_folder, write_json, write_text
+from fidgety.models.checkpoint import Checkpoint, Cohort, save_checkpoint
+from fidgety.models.trained import TrainedModel
+from fidgety.motion import PROFILES, PoseSequence
+from fidgety.settings import to_plain
+from fidgety.study.examples import Example
+from fidgety.study.methods import METHODS, Method, method_named
+from fidgety.study.sequences import load_sequence
+from fidgety.study.splits import Split, read_split
+from fidgety.study.statistics import AUC, auc_interval
+from fidgety.study.statistics.calibrators import fit_calibrator
+from fidgety.study.study import Recording, Study
+from fidgety.study.training import Epoch, Fitted, NetworkConfig, fit, scores
+
+__all__ = ["Run", "Validation", "examples_of", "train_run", "validate_run"]
+
+Part = Literal["val", "test"]
+COLUMNS = ("infant_id", "recording", "label", "score", "probability")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``config.json``, ``metrics.jsonl``, ``model.fidgety`` and ``predictions_val.csv``.
+    epochs : tuple of Epoch
+        What was measured after each epoch.
+    kept_epoch : int
+        The epoch whose weights the model carries.
+    validation : Validation or None
+        How the model does on the validation part; None without one.
+    """
+
+    folder: Path
+    epochs: tuple[Epoch, ...]
+    kept_epoch: int
+    validation: Validation | None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How a run's model does on one part of its split.
+
+    Parameters
+    ----------
+    part : {"val", "test"}
+        Which part.
+    auc : AUC or None
+        With its interval; None if the part holds one class only.
+    infants, abnormal : int
+        Infants in the part, and the abnormal among them.
+    simulated : bool
+        Whether they are simulated infants.
+    path : Path
+        Table of the predictions.
+    """
+
+    part: Part
+    auc: AUC | None
+    infants: int
+    abnormal: int
+    simulated: bool
+    path: Path
+
+    def __str__(self) -> str:
+        kind = "simulated infants" if self.simulated else "infants"
+        name = "validation" if self.part == "val" else "test"
+        if self.auc is None:
+            return f"AUC not defined: the {name} part holds one class only ({self.infants} {kind})"
+        a = self.auc
+        return (
+            f"AUC {a.value:.3f} (95 % interval {a.low:.3f} to {a.high:.3f}), {name} part: "
+            f"{self.infants} {kind}, {self.abnormal} abnormal"
+        )
+
+
+def train_run(
+    study: Study,
+    *,
+    method: str = "stam",
+    fold: int = 0,
+    change: Callable[[NetworkConfig], NetworkConfig] | None = None,
+    name: str | None = None,
+    resume: bool = False,
+    fps: float | None = None,
+    channels: str | None = None,
+    length_s: float | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    fabric: Any = None,
+) -> Run:
+    """Train on one split of a prepared study; the test part is never opened.
+
+    Parameters
+    ----------
+    study : Study
+        Prepared and split.
+    method : str
+        A network among `METHODS`.
+    fold : int
+        Which split.
+    change : callable, optional
+        Changes the method's settings before training.
+    name : str, optional
+        Folder below ``runs``; by default method and fold.
+    resume : bool
+        Go on after a kill; the end is that of an uninterrupted run.
+    fps, channels : optional
+        For sequences made elsewhere: their frame rate, and the map of more than 7 channels.
+    length_s : float, optional
+        Use only the first seconds of each recording.
+    on_epoch, fabric
+        As `fidgety.study.training.fit`.
+
+    Raises
+    ------
+    StudyError
+        E275 if the run exists, E276 if the sequences were made by another profile, E277 if the
+        method is no network; else as `read_split`, `load_sequence` and `fit`.
+    """
+    chosen = method_named(method)
+    if chosen.network is None:
+        networks = [key for key, value in METHODS.items() if value.network is not None]
+        raise StudyError(
+            "E277",
+            f"{method} is no network",
+            remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
+        )
+    config = change(chosen.network) if change else chosen.network
+    division = read_split(study, fold)
+    folder = study.root / "runs" / (name or f"{method}_fold{fold:02d}")
+    if (folder / "model.fidgety").exists() and not resume:
+        raise StudyError(
+            "E275",
+            "This run exists",
+            where=folder.name,
+            remedy="Choose another --name, or remove its folder; --resume goes on with it",
+        )
+    make_folder(folder)
+    load = {"fps": fps, "channels": channels, "length_s": length_s}
+    train, val = (examples_of(study, division, part, **load) for part in ("train", "val"))
+    for example in (*train, *val):
+        _check_profile(example.sequence, chosen, example.recording)
+    content = {"method": method, "fold": fold, **load, "network": config.to_dict()}
+    write_json(folder / "config.json", {**content, "fidgety": __version__})
+    fitted = fit(train, val, config, run=folder, resume=resume, on_epoch=on_epoch, fabric=fabric)
+    checkpoint = _checkpoint(fitted, chosen, study, division, train, val)
+    save_checkpoint(folder / "model.fidgety", checkpoint)
+    validation = validate_run(folder, study, "val") if val else None
+    if validation is not None and validation.auc is not None:
+        auc = validation.auc
+        measured = {
+            "part": "validation", "auc": auc.value, "auc_low": auc.low, "auc_high": auc.high,
+            "infants": validation.infants,
+        }  # fmt: skip
+        save_checkpoint(folder / "model.fidgety", replace(checkpoint, metrics=measured))
+    return Run(folder, fitted.epochs, fitted.kept_epoch, validation)
+
+
+def validate_run(
+    run: str | os.PathLike[str], study: Study | None = None, part: Part = "val"
+) -> Validation:
+    """Measure a run's model on the validation or the test part of its split.
+
+    Writes ``predictions_<part>.csv`` into the run's folder.
+
+    Parameters
+    ----------
+    run : path-like
+        Folder of a finished run.
+    study : Study, optional
+        The study it belongs to; by default the folder two levels up.
+    part : {"val", "test"}
+        Which part.
+
+    Raises
+    ------
+    StudyError
+        E278 if the folder holds no finished run.
+    """
+    folder = existing(run, "run")
+    settings = _settings(folder)
+    model = TrainedModel.load(folder / "model.fidgety")
+    study = study or Study.open(folder.parent.parent, skip_unlabelled=True)
+    load = {key: settings.get(key) for key in ("fps", "channels", "length_s")}
+    examples = examples_of(study, read_split(study, settings["fold"]), part, **load)
+    if not examples:
+        raise StudyError(
+            "E216", f"The {part} part is empty", where=folder, remedy="Split with a validation part"
+        )
+    risks = np.array([model.infer(model.clips(example.sequence)).risk for example in examples])
+    labels = np.array([example.label for example in examples])
+    path = _write(folder / f"predictions_{part}.csv", examples, risks, model.calibrated(risks))
+    infants = {example.infant_id: example.label for example in examples}
+    mixed = 0 < labels.mean() < 1
+    auc = auc_interval(risks, labels, infants=_infants(examples)) if mixed else None
+    return Validation(part, auc, len(infants), sum(infants.values()), study.simulated, path)
+
+
+def examples_of(
+    study: Study,
+    division: Split,
+    part: Literal["train", "val", "test"],
+    *,
+    fps: float | None = None,
+    channels: str | None = None,
+    length_s: float | None = None,
+) -> list[Example]:
+    """The labelled sequences of one part of a split."""
+    return [
+        Example(
+            recording.infant_id,
+            recording.name,
+            int(recording.label or 0),
+            _cut(load_sequence(study, recording.name, fps=fps, channels=channels), length_s),
+        )
+        for recording in division.recordings(study, part)
+    ]
+
+
+def _cut(sequence: PoseSequence, length_s: float | None) -> PoseSequence:
+    if length_s is None:
+        return sequence
+    return replace(sequence, values=sequence.values[:, : round(length_s * sequence.fps)])
+
+
+def _checkpoint(
+    fitted: Fitted,
+    method: Method,
+    study: Study,
+    division: Split,
+    train: Sequence[Example],
+    val: Sequence[Example],
+) -> Checkpoint:
+    config = fitted.config
+    sequence = train[0].sequence
+    profile = sequence.profile or PROFILES[method.profile]()
+    recordings = division.recordings(study, "train") + division.recordings(study, "val")
+    calibration = None
+    if len({example.label for example in val}) == 2:
+        risks = scores(fitted.model, val, config)
+        calibration = fit_calibrator(risks, [e.label for e in val], infants=_infants(val)).to_dict()
+    return Checkpoint.of(
+        fitted.model,
+        fps=sequence.fps,
+        profile=profile.name,
+        profile_config={**to_plain(profile), "fps": sequence.fps},
+        clip=to_plain(config.clip),
+        window=to_plain(config.window),
+        aggregation=config.aggregation,
+        calibration=calibration,
+        cohort=_cohort(recordings, study.simulated),
+    )
+
+
+def _cohort(recordings: Sequence[Recording], simulated: bool) -> Cohort:
+    infants = {recording.infant_id: recording.label for recording in recordings}
+    ages = [recording.age_weeks for recording in recordings if recording.age_weeks is not None]
+    return Cohort(
+        n_infants=len(infants),
+        n_abnormal=sum(label == 1 for label in infants.values()),
+        age_weeks=(min(ages), max(ages)) if ages else None,
+        sites=tuple(sorted({recording.site for recording in recordings if recording.site})),
+        simulated=simulated,
+    )
+
+
+def _infants(examples: Sequence[Example]) -> list[str]:
+    return [example.infant_id for example in examples]
+
+
+def _check_profile(sequence: PoseSequence, method: Method, recording: str) -> None:
+    """Refuse a sequence that another profile made; one from outside carries none."""
+    made_by = sequence.profile.name if sequence.profile is not None else method.profile
+    if made_by != method.profile:
+        raise StudyError(
+            "E276",
+            f"The study was prepared with the {made_by} profile, this model needs {method.profile}",
+            where=recording,
+            remedy=f"Run: fidgety prepare STUDY --profile {method.profile}",
+        )
+
+
+def _write(
+    path: Path,
+    examples: Sequence[Example],
+    risks: NDArray[np.float64],
+    calibrated: NDArray[np.float64],
+) -> Path:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for example, score, probability in zip(examples, risks, calibrated, strict=True):
+        row = (example.infant_id, example.recording, example.label)
+        table.writerow([*row, float(score), float(probability)])
+    return write_text(path, text.getvalue())
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(settings["fold"], int):
+            raise ValueError("fold is no number")
+        return settings
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            "E278",
+            "No finished run in this folder",
+            where=folder,
+            why=str(error),
+            remedy="Give a folder below STUDY/runs; start one with: fidgety train STUDY",
+        ) from error
