@@ -42,7 +42,8 @@ def write_video(
     Raises
     ------
     VideoError
-        E607 PyAV missing; E608 no images, images of other sizes, an impossible frame rate or an unknown suffix.
+        E607 PyAV missing; E608 no images, images of several sizes, an impossible frame rate or
+        an unknown suffix.
     FileError
         E501 to E503 the file cannot be written.
     """

@@ -109,8 +109,9 @@ def frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
     """Frames of a video in order of presentation, one at a time.
 
     Times are those of the file (variable frame rate), counted from its first picture. Rotation
-    metadata and non-square pixels are applied, sound is ignored, any bit depth becomes 8 bits. Pictures that cannot be
-    decoded, and pictures not later than the one before, are left out. Memory does not grow with length.
+    metadata and non-square pixels are applied, sound is ignored, any bit depth becomes 8 bits.
+    Pictures that cannot be decoded, and pictures not later than the one before, are left out.
+    Memory does not grow with length.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def to_image(
 
 
 def box_of(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Smallest box (left, top, right, bottom) around points (..., 2); NaN points are passed over."""
+    """Smallest box (left, top, right, bottom) around points (..., 2), those that are NaN aside."""
     flat = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     flat = flat[np.isfinite(flat).all(axis=1)]
     if not len(flat):

@@ -37,7 +37,7 @@ MIN_TEXTURE = 4.0  # grey levels
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A person found: score (0 to 1), box (4,) of head and shoulders in px, and the body's square."""
+    """A person found: score (0 to 1), box (4,) of the head in px, and the body's square."""
 
     score: float
     box: NDArray[np.float64]
@@ -50,9 +50,7 @@ class Detector:
     def __init__(self, model: Path, threads: int = 1) -> None:
         self._model = interpreter(model, threads)
         self._input = self._model.get_input_details()[0]["index"]
-        boxes, scores = sorted(
-            self._model.get_output_details(), key=lambda d: -int(d["shape"][-1])
-        )
+        boxes, scores = sorted(self._model.get_output_details(), key=lambda d: -int(d["shape"][-1]))
         self._boxes, self._scores = boxes["index"], scores["index"]
 
     def find(self, image: NDArray[np.uint8], part: Square | None = None) -> list[Detection]:
@@ -122,7 +120,8 @@ class PeopleFinder:
     def confirms(self, image: NDArray[np.uint8], square: Square) -> bool:
         """Whether the detector, shown a square alone, finds a body in it that lies the same way.
 
-        The landmark model is sure of itself also in upside-down and small false squares; the detector is not.
+        The landmark model is sure of itself also in upside-down and small false squares; the
+        detector is not.
         """
         found = self._detector.find(image, replace(square, side=1.1 * square.side))
         return any(_agrees(square, one.square) for one in found)

@@ -23,10 +23,10 @@ MAX_MISFIT = 0.5  # px
 class FilmMeter:
     """Measures the frames of one film in order.
 
-    The camera's motion is the similarity transform of the background since the frame before: corners
-    outside the body are followed by pyramidal Lucas-Kanade and fitted by RANSAC. With c the image
-    centre, s the scale, R the rotation from x to y: p' = c + s R (p - c) + (dx, dy). It is NaN where
-    too little background can be followed.
+    The camera's motion is the similarity transform of the background since the frame before:
+    corners outside the body are followed by pyramidal Lucas-Kanade and fitted by RANSAC. With c
+    the image centre, s the scale, R the rotation from x to y: p' = c + s R (p - c) + (dx, dy).
+    It is NaN where too little background can be followed.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,12 @@ class FilmMeter:
             return unknown
         centre = (np.array(grey.shape[::-1]) - 1) / 2
         dx, dy = fit[:, :2] @ centre + fit[:, 2] - centre
-        return dx, dy, float(np.hypot(fit[0, 0], fit[1, 0])), float(np.arctan2(fit[1, 0], fit[0, 0]))
+        return (
+            dx,
+            dy,
+            float(np.hypot(fit[0, 0], fit[1, 0])),
+            float(np.arctan2(fit[1, 0], fit[0, 0])),
+        )
 
 
 def _sized(cv2: Any, grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

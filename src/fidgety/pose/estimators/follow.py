@@ -1,32 +1,32 @@
 """Following one body, the infant, through a film in which there may be others.
 
-The infant is the smallest whole body, and of equally small ones the lowest in the image. A body is followed from
-frame to frame; when it is lost it is looked for again, and a body elsewhere or of another size gets another
-number, so that `infant_frames` can keep one body and drop the rest.
+The infant is the smallest whole body, and of equally small ones the lowest in the image. A body is
+followed from frame to frame; when it is lost it is looked for again, and a body elsewhere or of
+another size gets another number, so that `infant_frames` can keep one body and drop the rest.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.estimators.crops import Square, box_of, overlap
-from fidgety.pose.estimators.detector import PeopleFinder
 from fidgety.pose.estimators.landmarks import Reading
 from fidgety.pose.estimators.protocol import Region, Sight
 from fidgety.pose.skeleton import Skeleton
 
-__all__ = ["Follower", "Reader", "infant_frames", "infant_of"]
+__all__ = ["MAIN_JOINTS", "Finder", "Follower", "Reader", "infant_frames", "infant_of"]
 
 MIN_SCORE = 0.5  # below this a square shows no body
 CLEAR = 0.5  # confidence from which a joint counts as seen
 MOVE = 0.35  # farthest a body goes from one frame to the next, in sides of its square
 GROWTH = 1.5  # largest change of its size from one frame to the next
+STEADY = 0.5  # how far the square goes with each reading
 SEARCH_S = (0.4, 3.0)  # film time between searches for a lost body: first, and after a while
 REVIEW_S = 1.0  # film time between looks around for other people
 FORGET_S = 2.0  # a body lost for longer is looked for everywhere, and may be another one
@@ -34,7 +34,11 @@ SMALLER = 0.7  # a body of less than this size is the infant, the other one a ca
 COVERED = 0.6  # share of the joints seen lately that must still be seen
 LATELY_S = 5.0
 ROOM = 1.25  # side of a square, in diameters of the body circle
-MAIN = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+MAIN_JOINTS = tuple(
+    f"{side}_{part}"
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for side in ("left", "right")
+)
 
 DOUBTS = 3  # reviews in a row in which the detector must fail to see the body, for it to be lost
 
@@ -44,6 +48,26 @@ class Reader(Protocol):
 
     def read(self, image: NDArray[np.uint8], square: Square) -> Reading:
         """Joints, and how sure the model is that there is a body."""
+        ...
+
+
+class Finder(Protocol):
+    """Where people are in an image; see `PeopleFinder`."""
+
+    def glance(self, image: NDArray[np.uint8]) -> Sequence[Square]:
+        """People large enough to be found at once."""
+        ...
+
+    def near(self, image: NDArray[np.uint8], square: Square) -> Sequence[Square]:
+        """People where one has been."""
+        ...
+
+    def search(self, image: NDArray[np.uint8]) -> Sequence[Square]:
+        """People of any size and orientation."""
+        ...
+
+    def confirms(self, image: NDArray[np.uint8], square: Square) -> bool:
+        """Whether there is indeed a body in a square."""
         ...
 
 
@@ -64,7 +88,7 @@ class Follower:
     Parameters
     ----------
     reader : Reader
-    finder : PeopleFinder
+    finder : Finder
     skeleton : Skeleton
         Of the readings.
     region : (x, y, width, height), optional
@@ -74,14 +98,13 @@ class Follower:
     def __init__(
         self,
         reader: Reader,
-        finder: PeopleFinder,
+        finder: Finder,
         skeleton: Skeleton,
         region: Region | None = None,
     ) -> None:
         self._reader, self._finder, self._region = reader, finder, region
         self._joints = len(skeleton)
-        names = [f"{side}_{part}" for part in MAIN for side in ("left", "right")]
-        self._main = skeleton.rows(*names)
+        self._main = skeleton.rows(*MAIN_JOINTS)
         self._body: _Body | None = None
         self._last: _Body | None = None  # the body followed last, also while it is lost
         self._last_s = -np.inf
@@ -119,6 +142,8 @@ class Follower:
         body = self._body_at(image, before.reading.square)
         if body is None or not _continues(before, body, MOVE, GROWTH):
             return None
+        steady = _between(before.reading.square, body.reading.square)
+        body = replace(body, reading=replace(body.reading, square=steady))
         return body if self._in_region(body) else None
 
     def _search(self, image: NDArray[np.uint8], time_s: float) -> None:
@@ -249,7 +274,7 @@ def infant_frames(
     Returns
     -------
     ndarray (T,), bool
-        Frames of the smallest body seen in a fifth of the frames of the one seen most, and of bodies
+        Frames of the smallest body seen for a fifth as long as the one seen longest, and of bodies
         of its size in its place: the same one, found again.
     """
     numbers, counts = np.unique(subject[subject >= 0], return_counts=True)
@@ -263,6 +288,17 @@ def infant_frames(
     alike = np.abs(np.log(sizes / sizes[chosen])) < np.log(GROWTH)
     near = np.hypot(*(places - places[chosen]).T) < sizes[chosen]
     return np.isin(subject, numbers[alike & near])
+
+
+def _between(old: Square, new: Square) -> Square:
+    """The old square moved part of the way, as following each error makes joints tremble."""
+    turn = (new.angle - old.angle + np.pi) % (2 * np.pi) - np.pi
+    return Square(
+        x=old.x + STEADY * (new.x - old.x),
+        y=old.y + STEADY * (new.y - old.y),
+        side=old.side + STEADY * (new.side - old.side),
+        angle=old.angle + STEADY * turn,
+    )
 
 
 def _continues(before: _Body, after: _Body, move: float, growth: float) -> bool:

@@ -25,10 +25,9 @@ def doubt(
     image_size: tuple[int, int],
     skeleton: Skeleton,
 ) -> NDArray[np.float64]:
-    """Confidence (T, V), lowered to a twentieth where a joint is impossible, and to 0 outside the image.
+    """Confidence (T, V), a twentieth where a joint is impossible, and 0 outside the image.
 
-    A bone seen from the side cannot be longer than it is; where it seems to be, the joint at its far
-    end is wrong. A joint that leaves its place for a frame or two and comes back was mistaken.
+    A bone cannot look longer than it is; where it does, the joint at its far end is wrong. A joint that leaves its place for a frame or two and comes back was mistaken.
 
     Parameters
     ----------
@@ -63,9 +62,7 @@ def _too_long(
     return wrong
 
 
-def _jumping(
-    xy: NDArray[np.float64], time: NDArray[np.float64], size: float
-) -> NDArray[np.bool_]:
+def _jumping(xy: NDArray[np.float64], time: NDArray[np.float64], size: float) -> NDArray[np.bool_]:
     """Joints (T, V) that leave their place too fast and come back."""
     wrong = np.zeros(xy.shape[:2], dtype=bool)
     if len(time) < 5 or not np.isfinite(size):

@@ -1,47 +1,151 @@
-"""One film in, one pose out: frames, estimator, film measures, and the checks on the whole."""
+"""One film in, one pose out: frames, estimator, film measures, and checks on the whole."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError, warn
+from fidgety.files import existing, file_error
+from fidgety.pose.estimators.blazepose import BlazePose
 from fidgety.pose.estimators.crops import box_of
 from fidgety.pose.estimators.film import FilmMeter
 from fidgety.pose.estimators.follow import infant_frames
+from fidgety.pose.estimators.onnx_topdown import OnnxTopDown
 from fidgety.pose.estimators.plausible import doubt
 from fidgety.pose.estimators.protocol import PoseEstimator, Region, Sight
 from fidgety.pose.pose import Pose
-from fidgety.pose.video import Frame, VideoInfo, ahead, frames, probe
+from fidgety.pose.video import Frame, VideoInfo, ahead, frames, library, probe
 
-__all__ = ["Progress", "check_region", "estimate_with"]
+__all__ = ["ESTIMATORS", "Progress", "estimate", "fingerprint", "settings_of"]
+
+ESTIMATORS: dict[str, Callable[..., PoseEstimator]] = {
+    "blazepose": BlazePose,
+    "onnx": OnnxTopDown,
+}
 
 Progress = Callable[[float, float], None]  # seconds of film done, seconds in all (NaN: not known)
 IN_FLIGHT = 4  # frames whose film measures may wait
 DARK = 4.0  # mean luma of a film in which nothing is to be seen
 SLOW_FPS = 10.0
+_BLOCK = 1 << 20  # bytes
 
 
-def estimate_with(
+def estimate(
+    video: str | os.PathLike[str],
+    backend: str = "blazepose",
+    *,
+    region: Region | None = None,
+    progress: Progress | None = None,
+    threads: int | None = None,
+    **options: Any,
+) -> Pose:
+    """Estimate the pose of the infant in a film.
+
+    Parameters
+    ----------
+    video : path-like
+        The film; read as `fidgety.pose.video.frames` does.
+    backend : str
+        A key of `ESTIMATORS`.
+    region : (x, y, width, height), optional
+        Where the infant lies, in pixels; needed only where another is taken for it.
+    progress : callable (seconds done, seconds in all), optional
+        Called after each frame.
+    threads : int, optional
+        Threads of the models; by default the cores, at most 4.
+    **options
+        Of the backend: `OnnxTopDown` needs ``weights``.
+
+    Returns
+    -------
+    Pose
+        In pixels at the film's own times. `film` holds, for each frame: ``brightness`` (mean luma,
+        0 to 255), ``sharpness`` (variance of the Laplacian of the grey image, 640 pixels on its
+        longer side), ``people``, ``covered`` (0 or 1), and the background's motion since the frame
+        before: ``camera_dx``, ``camera_dy`` (px, of the image centre), ``camera_scale``,
+        ``camera_rotation`` (rad).
+
+    Raises
+    ------
+    VideoError
+        E104, E601 to E605 the film; E607 an extra is missing; E620, E621 the BlazePose weights;
+        E630 to E632 the ONNX model.
+    ConfigError
+        E701 unknown option; E702 unknown backend or impossible region.
+    FileError
+        E502, E504.
+
+    Warns
+    -----
+    FidgetyWarning
+        W102 variable frame rate; W601 cut off; W602 pictures left out; W603 few frames a second;
+        W604 black film; W605 no infant in most frames.
+    """
+    settings = settings_of(backend, {"region": region, **options})
+    info = probe(video)
+    _check_region(region, info.size)
+    try:
+        estimator = ESTIMATORS[backend](
+            region=region, threads=threads or min(4, os.cpu_count() or 1), **options
+        )
+    except TypeError as error:
+        raise ConfigError("E701", f"The options of {backend} do not fit", why=str(error)) from error
+    log = _watched(estimator, video, info, progress)
+    pose = log.pose(estimator, info, settings)
+    _comment(pose, info, Path(video).name)
+    return pose
+
+
+def settings_of(backend: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What a pose depends on beside the film, JSON-ready; `ConfigError` E702 if the backend is unknown."""
+    if backend not in ESTIMATORS:
+        raise ConfigError(
+            "E702",
+            f"No estimator named {backend!r}",
+            remedy=f"Choose one of {', '.join(ESTIMATORS)}",
+        )
+    plain = {k: v for k, v in options.items() if v is not None and k != "threads"}
+    if "weights" in plain:
+        plain["weights"] = fingerprint(plain["weights"])
+    return json.loads(json.dumps({"backend": backend, **plain}))
+
+
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """A short hash of a file's length and of the bytes at both its ends, to know it again."""
+    source = existing(path)
+    try:
+        with source.open("rb") as handle:
+            length = handle.seek(0, os.SEEK_END)
+            handle.seek(0)
+            digest = hashlib.sha256(length.to_bytes(8, "big") + handle.read(_BLOCK))
+            handle.seek(max(0, length - _BLOCK))
+            digest.update(handle.read(_BLOCK))
+    except OSError as error:
+        raise file_error(error, source) from error
+    return digest.hexdigest()[:24]
+
+
+def _watched(
     estimator: PoseEstimator,
     video: str | os.PathLike[str],
-    *,
-    progress: Progress | None = None,
-    arguments: dict[str, Any] | None = None,
-) -> Pose:
-    """Run an estimator over a film; see `fidgety.pose.estimators.estimate`."""
-    info = probe(video)
-    log = _Log()
+    info: VideoInfo,
+    progress: Progress | None,
+) -> _Log:
+    """What the estimator and the film's measures say of each frame."""
+    log, size = _Log(), info.size
     # Three things at once: decoding, the estimator (here), and measuring the film.
     with ThreadPoolExecutor(max_workers=1) as measuring:
         meter, waiting = FilmMeter(), deque[Future[dict[str, float]]]()
-        size = info.size
         for frame in ahead(frames(video)):
             if frame.image.shape[1::-1] != size:
                 frame = _resized(frame, size)
@@ -54,12 +158,10 @@ def estimate_with(
             if progress is not None:
                 progress(frame.time_s, info.duration_s)
         log.film += [measure.result() for measure in waiting]
-    pose = log.pose(estimator, info, arguments or {})
-    _comment(pose, info, os.path.basename(video))
-    return pose
+    return log
 
 
-def check_region(region: Region | None, size: tuple[int, int]) -> None:
+def _check_region(region: Region | None, size: tuple[int, int]) -> None:
     """Raise `ConfigError` E702 unless a region lies, at least partly, within the image."""
     if region is None:
         return
@@ -114,8 +216,6 @@ class _Log:
 
 def _resized(frame: Frame, size: tuple[int, int]) -> Frame:
     """The frame at the size of the film's first one, which a stream may change midway."""
-    from fidgety.pose.video import library
-
     return Frame(frame.time_s, library("cv2", extra="video").resize(frame.image, size))
 
 

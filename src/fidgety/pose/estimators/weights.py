@@ -1,4 +1,4 @@
-"""The BlazePose weights: fetched once from a pinned package, checked by hash, kept in a cache folder.
+"""The BlazePose weights: fetched once from a pinned package, checked by hash, kept in a cache.
 
 The models are those of MediaPipe 0.10.21 (Apache-2.0), taken out of its wheel as files; the package
 itself is neither installed nor imported. `fetch` is the only function of this project that uses the
@@ -39,7 +39,7 @@ _TIMEOUT_S = 900
 
 
 def weights_folder() -> Path:
-    """Folder of the weights: ``FIDGETY_WEIGHTS`` if set, else ``fidgety`` in the user's cache folder."""
+    """Folder of the weights: ``FIDGETY_WEIGHTS`` if set, else one in the user's cache folder."""
     chosen = os.environ.get("FIDGETY_WEIGHTS")
     if chosen:
         return Path(chosen)

@@ -1,0 +1,302 @@
+"""Many films: one Parquet file a recording; resumed; one bad film never stops the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fidgety.errors import ConfigError, FidgetyError, FidgetyWarning, VideoError
+from fidgety.files import make_folder
+from fidgety.pose.estimators.run import estimate, fingerprint, settings_of
+from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.video import VIDEO_SUFFIXES, library, probe
+
+__all__ = ["BatchProgress", "Outcome", "estimate_many", "find_videos"]
+
+BatchProgress = Callable[[float, float, "Outcome | None"], None]
+_TELL_S = 1.0  # film time between two messages of a worker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one film.
+
+    Parameters
+    ----------
+    video, pose : Path
+        The film, and the Parquet file written for it.
+    seconds : float
+        Length of the film by its last frame; NaN if it failed.
+    resumed : bool
+        The file was there already, from the same film and settings.
+    error : FidgetyError or None
+        Why there is no file.
+    warnings : tuple of str
+        What went on anyway, with codes.
+    """
+
+    video: Path
+    pose: Path
+    seconds: float = float("nan")
+    resumed: bool = False
+    error: FidgetyError | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def estimate_many(
+    videos: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    backend: str = "blazepose",
+    *,
+    workers: int | None = None,
+    resume: bool = True,
+    progress: BatchProgress | None = None,
+    **options: Any,
+) -> list[Outcome]:
+    """Estimate the poses of many films into ``out/<name of the film>.parquet``.
+
+    Parameters
+    ----------
+    videos : iterable of path-like
+        Films, or folders of films.
+    out : path-like
+        Folder for the pose files.
+    backend : str
+        As in `estimate`.
+    workers : int, optional
+        Processes; one a core by default, but no more than films. With 1 all is done here.
+    resume : bool
+        Leave out films whose pose file was made from the same content with the same settings.
+    progress : callable (seconds done, seconds in all, outcome), optional
+        Called often with ``None``, and once a film with its outcome. Seconds are of film; those of
+        films that are left out or fail count as done.
+    **options
+        More arguments of `estimate`.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the films.
+
+    Raises
+    ------
+    VideoError
+        E609 no films, or two films of one name.
+    FileError
+        E501 to E503 the folder cannot be made.
+    ConfigError
+        E702 unknown backend or impossible number of workers.
+    """
+    settings_of(backend, options)
+    films = find_videos(videos)
+    folder = make_folder(out)
+    if workers is not None and workers < 1:
+        raise ConfigError(
+            "E702", f"{workers} workers", remedy="Give a whole number from 1, or leave it out"
+        )
+    workers = min(workers or os.cpu_count() or 1, len(films))
+    tasks = [_Task(film, folder / f"{film.stem}.parquet", backend, options) for film in films]
+    board = _Board([_length(film) for film in films], progress)
+    outcomes: dict[int, Outcome] = {}
+    for row, task in enumerate(tasks):
+        done = _resumed(task) if resume else None
+        if done is not None:
+            outcomes[row] = done
+            board.finish(row, done)
+    left = {row: task for row, task in enumerate(tasks) if row not in outcomes}
+    run = _run_here if workers == 1 else _run_apart
+    for row, outcome in run(left, workers, board):
+        outcomes[row] = outcome
+        board.finish(row, outcome)
+    return [outcomes[row] for row in range(len(tasks))]
+
+
+def find_videos(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Films among paths, folders replaced by the films in them, in order of name.
+
+    Raises
+    ------
+    VideoError
+        E609 there is none, or two would write the same pose file.
+    """
+    films: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        films += [f for f in inside if f == path or f.suffix.lower() in VIDEO_SUFFIXES]
+    films = list(dict.fromkeys(films))
+    if not films:
+        raise VideoError(
+            "E609", "There are no films", remedy=f"Known endings: {', '.join(VIDEO_SUFFIXES)}"
+        )
+    stems: dict[str, Path] = {}
+    for film in films:
+        twin = stems.setdefault(film.stem.casefold(), film)
+        if twin is not film:
+            raise VideoError(
+                "E609",
+                f"{twin} and {film} would both be written to {film.stem}.parquet",
+                remedy="Rename one of them, or write them to different folders",
+            )
+    return films
+
+
+@dataclass(frozen=True)
+class _Task:
+    video: Path
+    pose: Path
+    backend: str
+    options: dict[str, Any]
+
+    def settings(self) -> dict[str, Any]:
+        """What must agree for a pose file to be taken as done."""
+        return {**settings_of(self.backend, self.options), "film": fingerprint(self.video)}
+
+
+class _Board:
+    """Seconds of film done so far, told to the caller."""
+
+    def __init__(self, lengths: list[float], progress: BatchProgress | None) -> None:
+        self._lengths, self._done = lengths, [0.0] * len(lengths)
+        self._progress = progress
+
+    def tell(self, row: int, seconds: float, outcome: Outcome | None = None) -> None:
+        self._done[row] = min(seconds, self._lengths[row])
+        if self._progress is not None:
+            self._progress(sum(self._done), sum(self._lengths), outcome)
+
+    def finish(self, row: int, outcome: Outcome) -> None:
+        self.tell(row, self._lengths[row], outcome)
+
+
+def _run_here(
+    tasks: dict[int, _Task], _workers: int, board: _Board
+) -> Iterator[tuple[int, Outcome]]:
+    for row, task in tasks.items():
+        yield row, _estimated(task, lambda seconds, _total, row=row: board.tell(row, seconds))
+
+
+def _run_apart(
+    tasks: dict[int, _Task], workers: int, board: _Board
+) -> Iterator[tuple[int, Outcome]]:
+    """Each film in one of several processes, each of them with one thread for its models."""
+    broken: list[int] = []
+    for row, outcome in _pooled(tasks, workers, board):
+        if outcome is None:
+            broken.append(row)
+        else:
+            yield row, outcome
+    for row in broken:  # which film killed the process is not known: each gets one of its own
+        for _, outcome in _pooled({row: tasks[row]}, 1, board):
+            yield row, outcome or _failed(tasks[row], _crash(tasks[row], "its process died"))
+
+
+def _pooled(
+    tasks: dict[int, _Task], workers: int, board: _Board
+) -> Iterator[tuple[int, Outcome | None]]:
+    """Outcomes as they come; None where the process pool broke first."""
+    context = multiprocessing.get_context("spawn")  # safe with threads, and the same everywhere
+    line = context.Queue()
+    with ProcessPoolExecutor(
+        max_workers=workers, mp_context=context, initializer=_begin, initargs=(line,)
+    ) as pool:
+        rows = {pool.submit(_work, row, task): row for row, task in tasks.items()}
+        waiting = set(rows)
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            while True:
+                try:
+                    board.tell(*line.get_nowait())
+                except queue.Empty:
+                    break
+            for future in done:
+                try:
+                    yield rows[future], future.result()
+                except BrokenProcessPool:
+                    yield rows[future], None
+
+
+_line: Any = None  # of the worker process: where it tells how far it is
+
+
+def _begin(line: Any) -> None:
+    global _line
+    _line = line
+    library("cv2", extra="video").setNumThreads(1)
+
+
+def _work(row: int, task: _Task) -> Outcome:
+    told = -_TELL_S
+
+    def tell(seconds: float, _total: float) -> None:
+        nonlocal told
+        if seconds - told >= _TELL_S:
+            told = seconds
+            _line.put((row, seconds))
+
+    return _estimated(task, tell, threads=1)
+
+
+def _estimated(task: _Task, progress: Callable[[float, float], None], **more: Any) -> Outcome:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            options = {**task.options, **more}
+            pose = estimate(task.video, task.backend, progress=progress, **options)
+            pose.then("film", arguments={"fingerprint": fingerprint(task.video)}).save(task.pose)
+        except FidgetyError as error:
+            return _failed(task, error)
+        except Exception as error:  # a fault of ours in one film must not lose the others
+            return _failed(task, _crash(task, f"{type(error).__name__}: {error}"))
+    told = tuple(str(w.message) for w in caught if issubclass(w.category, FidgetyWarning))
+    return Outcome(task.video, task.pose, pose.duration_s, warnings=told)
+
+
+def _resumed(task: _Task) -> Outcome | None:
+    """The outcome of an earlier run, if its file is sound and of the same film and settings."""
+    if not task.pose.is_file():
+        return None
+    try:
+        pose = read_native(task.pose)
+        if _settings_in(pose) != task.settings():
+            return None
+    except (FidgetyError, OSError):
+        return None
+    return Outcome(task.video, task.pose, pose.duration_s, resumed=True)
+
+
+def _settings_in(pose: Pose) -> dict[str, Any]:
+    steps = {str(step.get("step")): step for step in pose.history}
+    made = {key: value for key, value in steps.get("estimate", {}).items() if key != "step"}
+    return {**made, "film": steps.get("film", {}).get("fingerprint")}
+
+
+def _length(film: Path) -> float:
+    """Seconds of a film, for the time left; 0 where it cannot be known."""
+    try:
+        seconds = probe(film).duration_s
+    except FidgetyError:
+        return 0.0
+    return seconds if np.isfinite(seconds) else 0.0
+
+
+def _failed(task: _Task, error: FidgetyError) -> Outcome:
+    return Outcome(task.video, task.pose, error=error)
+
+
+def _crash(task: _Task, why: str) -> VideoError:
+    return VideoError(
+        "E610",
+        f"Estimation of {task.video.name} failed",
+        why=why,
+        remedy="The other films are not affected; please report this",
+    )
