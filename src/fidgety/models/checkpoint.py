@@ -312,24 +312,19 @@ def _check_settings(it: Checkpoint) -> None:
 def _check_weights(it: Checkpoint) -> None:
     """Raise unless the weights are those of the configuration, and finite."""
     kind = MODELS[it.model]
-    with torch.device("meta"):  # shapes only: a hostile width allocates nothing
-        expected = kind(kind.config_type.from_dict(it.config)).state_dict()
-    problem = None
+    try:
+        with torch.device("meta"):  # shapes only: a hostile width allocates nothing
+            expected = kind(kind.config_type.from_dict(it.config)).state_dict()
+    except (RuntimeError, ArithmeticError, TypeError) as error:
+        raise _misfit("its sizes are beyond any network") from error
     for name in sorted(set(expected) | set(it.weights)):
         if name not in it.weights or name not in expected:
-            problem = f"{name} is {'unknown' if name in it.weights else 'missing'}"
-        elif it.weights[name].shape != expected[name].shape:
-            here, there = tuple(it.weights[name].shape), tuple(expected[name].shape)
-            problem = f"{name} has shape {here}, not {there}"
-        elif it.weights[name].dtype != expected[name].dtype:
-            problem = f"{name} is {it.weights[name].dtype}, not {expected[name].dtype}"
-        if problem:
-            raise CheckpointError(
-                "E404",
-                "The weights do not fit the network",
-                why=problem,
-                remedy="Get another copy of the file, or train the model again",
-            )
+            raise _misfit(f"{name} is {'unknown' if name in it.weights else 'missing'}")
+        here, there = it.weights[name], expected[name]
+        if here.shape != there.shape:
+            raise _misfit(f"{name} has shape {tuple(here.shape)}, not {tuple(there.shape)}")
+        if here.dtype != there.dtype:
+            raise _misfit(f"{name} is {here.dtype}, not {there.dtype}")
     for name, value in it.weights.items():
         if not torch.isfinite(value).all():
             raise CheckpointError(
@@ -356,6 +351,15 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _misfit(why: str) -> CheckpointError:
+    return CheckpointError(
+        "E404",
+        "The weights do not fit the network",
+        why=why,
+        remedy="Get another copy of the file, or train the model again",
+    )
 
 
 def _contradiction(why: str) -> CheckpointError:
