@@ -356,6 +356,13 @@ def test_poses_without_their_film_say_what_was_not_checked():
         assert quality.measures[name] is None
 
 
+def test_a_film_that_could_not_be_measured_was_not_checked():
+    pose = infant()
+    quality = assess_quality(filmed(pose, **dict.fromkeys(pose.film, np.full(len(pose), np.nan))))
+    assert codes(quality) == ["W121"]
+    assert "light, sharpness, other people, camera movement." in quality.reasons[0].text
+
+
 def test_unknown_values_of_the_film_are_no_faults():
     pose = infant()
     values = {name: np.where(during(pose, 5, 9), np.nan, m) for name, m in pose.film.items()}

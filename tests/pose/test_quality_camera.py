@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from supine import SIZE, during, filmed, infant
 
 from fidgety.pose.pose import Pose
-from fidgety.pose.quality import QualityConfig, assess_quality, compensate_camera
+from fidgety.pose.quality import QualityConfig, assess_quality, compensate_camera, mend
 
 CENTRE = complex(*SIZE) / 2
 
@@ -168,6 +168,15 @@ def test_a_camera_that_moves_while_nobody_is_there():
     xy[during(pose, 20, 24)] = np.nan
     found = {reason.code for reason in assess_quality(pose.then("lost", xy=xy)).reasons}
     assert found == {"W101", "W110"}
+
+
+def test_mend_compensates_only_a_camera_that_moved():
+    still = infant()
+    shaken = moved(still, **PATHS["all"], noise=0.02)
+    mended = mend(shaken, assess_quality(shaken))
+    assert abs(band_energy(mended) / band_energy(still) - 1) < 0.05
+    on_tripod = moved(still, noise=0.1)
+    assert mend(on_tripod, assess_quality(on_tripod)) is on_tripod
 
 
 @settings(max_examples=20, deadline=None)

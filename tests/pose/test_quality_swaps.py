@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from supine import during, infant
 
 from fidgety.pose.pose import Pose
-from fidgety.pose.quality import QualityConfig, assess_quality, find_swaps, repair_swaps
+from fidgety.pose.quality import QualityConfig, assess_quality, find_swaps, mend, repair_swaps
 
 LEGS = ("right_knee", "left_knee", "right_ankle", "left_ankle")
 ARMS = ("right_elbow", "left_elbow", "right_wrist", "left_wrist")
@@ -67,6 +67,11 @@ def test_the_gate_tells_the_seconds_and_judges_the_body_as_it_is():
     np.testing.assert_allclose(reason.ranges, [(20, 22)], atol=0.04)
     assert reason.text == "Left and right exchanged (knee and ankle) 0:20 to 0:22 (2 s). Put back."
     assert quality.measures["swapped_s"] == pytest.approx(2)
+
+
+def test_mend_puts_back_what_the_gate_told():
+    pose = swapped(infant(), LEGS, 20, 22)
+    np.testing.assert_array_equal(mend(pose, assess_quality(pose)).xy, infant().xy)
 
 
 def test_many_exchanges_are_a_caution():

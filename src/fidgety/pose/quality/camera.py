@@ -58,7 +58,7 @@ def at_rest(pose: Pose, at: NDArray[np.complex128]) -> NDArray[np.complex128]:
 def camera_motion(scene: Scene) -> Finding:
     """Speed of the background at the body, and the change of scale."""
     config, pose = scene.config, scene.pose
-    if "camera_dx" not in pose.film or not np.isfinite(scene.trunk_px) or len(pose) < 2:
+    if scene.film("camera_dx") is None or not np.isfinite(scene.trunk_px) or len(pose) < 2:
         return Finding({"camera_speed": None, "camera_zoom": None})
     turn, shift = _steps(pose)
     ends = scene.row("right_shoulder", "left_shoulder", "right_hip", "left_hip")

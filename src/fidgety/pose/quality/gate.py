@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from fidgety.errors import ConfigError, PoseError
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality import posture, rules
-from fidgety.pose.quality.camera import camera_motion
+from fidgety.pose.quality.camera import camera_motion, compensate_camera
 from fidgety.pose.quality.config import QualityConfig
 from fidgety.pose.quality.reasons import Reason
 from fidgety.pose.quality.scene import Finding, Scene
-from fidgety.pose.quality.swaps import find_swaps
+from fidgety.pose.quality.swaps import find_swaps, repair_swaps
 
-__all__ = ["RULES", "Quality", "Verdict", "assess_quality", "usable_frames"]
+__all__ = ["RULES", "Quality", "Verdict", "assess_quality", "mend", "usable_frames"]
 
 Verdict = Literal["pass", "caution", "refused"]
 
@@ -84,8 +84,7 @@ def assess_quality(
 ) -> Quality:
     """Judge what of a recording can be assessed, and say why not.
 
-    Nothing is changed: mend exchanged sides with `repair_swaps` and camera movement with
-    `compensate_camera`.
+    Nothing is changed; `mend` puts right what the reasons say can be.
 
     Parameters
     ----------
@@ -120,6 +119,17 @@ def assess_quality(
         "refused" if "refuse" in severities else "caution" if "caution" in severities else "pass"
     )
     return Quality(verdict, tuple(reasons), scene.usable_s, measures)
+
+
+def mend(pose: Pose, quality: Quality, config: QualityConfig | None = None) -> Pose:
+    """The pose with exchanged sides put back and, where the camera moved, its movement taken out.
+
+    A camera that `quality` found at rest is left so: the small errors of a measured background add
+    up, and would shake a recording that stood still.
+    """
+    moved = any(reason.code == "W110" for reason in quality.reasons)
+    mended = repair_swaps(pose, config)
+    return compensate_camera(mended) if moved else mended
 
 
 def usable_frames(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bool_]:

@@ -229,7 +229,7 @@ def jitter(scene: Scene) -> Finding:
 
 def light_and_people(scene: Scene) -> Finding:
     """W108, W109, W119, W120, W121: what the film itself says of each frame."""
-    config, film = scene.config, scene.pose.film
+    config = scene.config
     measures: dict[str, float | None] = {}
     found: list[Reason] = []
 
@@ -239,8 +239,8 @@ def light_and_people(scene: Scene) -> Finding:
             words = text.format(when=range_words(ranges))
             found.append(reason(code, words, ranges, scene.severity(frames)))
 
-    people, covered = film.get("people"), film.get("covered")
-    light, sharp = film.get("brightness"), film.get("sharpness")
+    people, covered = scene.film("people"), scene.film("covered")
+    light, sharp = scene.film("brightness"), scene.film("sharpness")
     measures["people"] = _middle(people)
     measures["covered_s"] = None if covered is None else scene.seconds(covered > 0.5)
     measures["brightness"], measures["sharpness"] = _middle(light), _middle(sharp)
@@ -261,7 +261,7 @@ def light_and_people(scene: Scene) -> Finding:
             "light": light is None,
             "sharpness": sharp is None,
             "other people": people is None,
-            "camera movement": "camera_dx" not in film,
+            "camera movement": scene.film("camera_dx") is None,
             "the image's edges": scene.pose.size is None,
         }.items()
         if lacks

@@ -154,7 +154,7 @@ class Scene:
     def usable(self) -> NDArray[np.bool_]:
         """Frames (T,) with all needed joints in the image, uncovered, in long enough stretches."""
         whole_body = ~any_joint(self.masked[:, self.needed] | self.lost_at_edge)
-        covered = self.pose.film.get("covered")
+        covered = self.film("covered")
         if covered is not None:
             whole_body &= ~(covered > 0.5)
         first, last = runs(whole_body, self._unbroken)
@@ -173,6 +173,11 @@ class Scene:
     def _unbroken(self) -> NDArray[np.bool_]:
         """Frames (T,) that follow their predecessor without a hole in the times."""
         return np.append(False, np.diff(self.pose.time) <= self.frame_s + self.config.gap_s)
+
+    def film(self, name: str) -> NDArray[np.float64] | None:
+        """A measure of the film (T,), or None if it is not known for most frames."""
+        values = self.pose.film.get(name)
+        return None if values is None or np.isfinite(values).mean() < 0.5 else values
 
     def row(self, *names: str) -> NDArray[np.intp]:
         """Rows of named joints."""
