@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fidgety.errors import ConfigError, StudyError
+from fidgety.files import write_json
 from fidgety.motion import PoseSequence, Profile, clean, profile_from, sequence_of_clean
 from fidgety.pose.formats import read
 from fidgety.pose.pose import Pose, read_native
@@ -138,6 +140,8 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
             why="no joint was followed long enough",
             remedy="Look at the poses: fidgety assess shows their quality",
         )
+    if (folder / "sequence.json").is_file():
+        write_json(folder / "sequence.json", {"finished": False})  # before any part of it changes
     _remove_pieces(study, name)
     cleaned.save(study.preprocessed_path(name))
     _write_pieces(study, name, sequence, wish.subsequence_seconds)
@@ -199,9 +203,10 @@ def _write_pieces(study: Study, name: str, sequence: PoseSequence, seconds: floa
 
 def _remove_pieces(study: Study, name: str) -> None:
     """Remove the copies that were cut from an earlier sequence of this recording."""
-    for folder in (study.root / "pose_sequences").glob("*_sub_*"):
-        if not folder.name.startswith(f"{name}_sub_") or folder.is_symlink():
-            continue
+    numbered = (study.sequence_folder(f"{name}_sub_{k}") for k in count(1))
+    # Written in rising order and removed in falling order, their numbers never have a hole.
+    for folder in reversed(list(takewhile(Path.is_dir, numbered))):
         held = read_sidecar(folder)
-        if held is not None and held.get("part_of") == name:
+        begun = held is None and not (folder / "raw_skel.npy").exists()
+        if begun or (held is not None and held.get("part_of") == name):
             shutil.rmtree(folder)

@@ -239,8 +239,7 @@ def read_split(study: Study, fold: int = 0) -> Split:
     if left_out:
         warn(
             "W221",
-            f"{len(left_out)} of {len(study.infants)} infants stand in no part: "
-            f"{listing(left_out)}",
+            f"Infants in no part ({len(left_out)} of {len(study.infants)}): {listing(left_out)}",
             where=f"{folder.name}, fold {fold}",
         )
     _warn_of_overlap({number: _infants_in(study, path) for number, path in parts["test"].items()})
@@ -379,7 +378,7 @@ def _warn_of_overlap(test_parts: dict[int, tuple[str, ...]]) -> None:
     if twice:
         warn(
             "W220",
-            f"{len(twice)} infants are tested in more than one fold: {listing(twice)}",
+            f"Infants tested in more than one fold ({len(twice)}): {listing(twice)}",
             why="scores of these folds cannot be pooled as if they were independent",
             remedy="fidgety split makes test folds that do not overlap",
         )

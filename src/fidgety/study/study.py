@@ -213,7 +213,7 @@ def _study_root(path: Path) -> Path:
     existing(path, "study folder")
     if path.is_dir():
         return path
-    content = _settings(path, "E212", "Not a settings file that names a study", yaml.safe_load)
+    content = _settings(path, "E212", "Not a settings file that names a study", _yaml)
     named = content.get("data_root")
     if not isinstance(named, str) or not named.strip() or "\0" in named:
         raise StudyError(
@@ -231,6 +231,13 @@ def _study_root(path: Path) -> Path:
             remedy="Correct data_root; a relative path starts from the settings file's folder",
         )
     return root
+
+
+def _yaml(text: str) -> Any:
+    # The parser takes seconds for a line of brackets; a settings file has none.
+    if len(text) > 1 << 14 or text.count("[") + text.count("{") > 100:
+        raise ValueError("it is no short list of settings")
+    return yaml.safe_load(text)
 
 
 def _about(root: Path) -> dict[str, Any]:
@@ -270,10 +277,11 @@ def _pose_files(root: Path) -> dict[str, Path]:
 
 
 def _whole_sequences(root: Path, declared: Collection[str]) -> set[str]:
-    """Names in pose_sequences, without the overlapping copies cut from another one there."""
+    """Names in pose_sequences, without the overlapping copies cut from another recording."""
     folder = root / "pose_sequences"
     names = {e.name for e in _entries(folder) if (e / "raw_skel.npy").is_file()}
-    copies = {name for name in names - set(declared) if wholes(name) & names}
+    recordings = names | set(_pose_files(root))
+    copies = {name for name in names - set(declared) if wholes(name) & recordings}
     return names - copies
 
 

@@ -219,8 +219,8 @@ def _entries(root: Path) -> list[Path]:
 
 def _format_or_auto(entry: Path) -> str | None:
     """Format of a recording; "auto" for a pose file that cannot be told; None for anything else."""
-    if entry.is_dir():
-        return _frames_format(entry)
+    if entry.is_dir():  # damaged frames are named as a failure, not passed over
+        return _frames_format(entry) or ("auto" if Source(entry).members else None)
     try:
         name = _format_of(Source(entry))
     except FidgetyError:
