@@ -186,9 +186,10 @@ def _pair(
 def in_pixels(
     xy: NDArray[np.float64], size: tuple[int, int] | None, where: str
 ) -> NDArray[np.float64]:
-    """Pixels from coordinates that may be fractions of the image, 0 to 1 (or -1 to 1).
+    """Pixels from coordinates that may be fractions of the image, 0 to 1.
 
-    A whole recording within 2 units of the origin cannot be pixels; it needs `size` (E345).
+    A whole recording within 2 units of the origin cannot be pixels; it needs `size` (E345). Where
+    much of it is negative it may count from the image's centre, which is refused, not guessed.
     """
     largest = float(np.nanmax(np.abs(xy))) if np.isfinite(xy).any() else 0.0
     if largest > 2.0:
@@ -199,6 +200,13 @@ def in_pixels(
             "Coordinates are fractions of the image, and its size is not known",
             where=where,
             remedy="Give the video's size, for example --size 1280x720",
+        )
+    if np.mean(xy[np.isfinite(xy)] < 0) > 0.05:
+        raise PoseError(
+            "E345",
+            "Coordinates are fractions of the image, and not from 0 to 1",
+            where=where,
+            remedy="Write pixels, or fractions from 0 to 1 (OpenPose: --keypoint_scale 0 or 3)",
         )
     return xy * np.array(size, dtype=np.float64)
 

@@ -34,7 +34,7 @@ ADMITTED: dict[tuple[str, str], str] = {
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "bytes",
     **{(module, "slice"): "slice" for module in ("builtins", "__builtin__")},
-    **{(module, "bytearray"): "bytes" for module in ("builtins", "__builtin__")},
+    **{(m, b): "bytes" for m in ("builtins", "__builtin__") for b in ("bytes", "bytearray")},
     **{(module, "DataFrame"): "frame" for module in ("pandas", "pandas.core.frame")},
     ("pandas.core.internals.managers", "BlockManager"): "blocks",
     ("pandas.core.internals", "BlockManager"): "blocks",
@@ -116,8 +116,8 @@ def refuse(where: str, why: str) -> NoReturn:
 def as_bytes(value: Any) -> bytes:
     """Bytes, also where an old protocol spelt them as text or a newer as bytearray."""
     for _ in range(2):  # bytearray(encode(text))
-        if isinstance(value, Record) and value.kind == "bytes" and value.args:
-            value = value.args[0]
+        if isinstance(value, Record) and value.kind == "bytes":
+            value = value.args[0] if value.args else b""
     if isinstance(value, str):
         return value.encode("latin1")
     if isinstance(value, bytes | bytearray):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import importlib
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -34,11 +36,12 @@ __all__ = [
     "write_nwb",
 ]
 
+UNKNOWN_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def recognise_nwb(source: Source) -> bool:
-    """True for an HDF5 file that says it is NWB; for any HDF5 while the extra is missing."""
+    """True for an HDF5 file that says it is NWB; for any HDF5 that cannot be looked into."""
     kind = _kind(source)
     return kind in ("nwb", "unknown")
 
@@ -71,6 +74,8 @@ def read_deeplabcut_h5(source: Source, given: Given) -> Pose:
 def write_nwb(pose: Pose, path: Path) -> Path:
     """Write an NWB file with an ndx-pose ``PoseEstimation`` of one subject, ``infant``.
 
+    A pose does not know its calendar date: the session starts at 1970-01-01, which says so.
+
     Raises
     ------
     PoseError
@@ -87,9 +92,15 @@ def write_nwb(pose: Pose, path: Path) -> Path:
             fps=pose.fps if len(pose) > 1 else 1.0,
             source_software="fidgety",
         ).assign_coords(time=pose.time)
+        details = _module("movement.io.nwb").NWBFileSaveConfig(
+            nwbfile_kwargs={
+                "session_description": "pose of an infant",
+                "session_start_time": UNKNOWN_START,
+            }
+        )
         save = _module("movement.io.save_poses")
         with whole_file(path) as draft, pynwb.NWBHDF5IO(draft, mode="w") as file:
-            file.write(save.to_nwb_file(dataset))
+            file.write(save.to_nwb_file(dataset, details))
     return path
 
 
@@ -120,7 +131,24 @@ def _read(source: Source, given: Given, name: str, software: str) -> Pose:
             why=why[0][:200] if why else type(error).__name__,
             remedy="Check the file in the tool that wrote it, or export it as CSV",
         ) from error
+    if name == "nwb":
+        dataset = dataset.assign_coords(time=_timestamps(source.path, dataset.time.values))
     return _pose_of_dataset(dataset, given, name, source.name)
+
+
+def _timestamps(path: Path, even: np.ndarray) -> np.ndarray:
+    """The true times (T,) of an NWB file's pose series; `even`, which movement gives, if none."""
+    found: list[np.ndarray] = []
+
+    def visit(name: str, item: Any) -> None:
+        if item.attrs.get("neurodata_type") == "PoseEstimationSeries" and "timestamps" in item:
+            times = item["timestamps"]
+            if times.shape == even.shape:
+                found.append(times[:])
+
+    with _module("h5py").File(path, "r") as file:
+        file.visititems(visit)
+    return found[0] if found else even
 
 
 def _pose_of_dataset(dataset: Any, given: Given, name: str, where: str) -> Pose:
@@ -148,7 +176,7 @@ def _pose_of_dataset(dataset: Any, given: Given, name: str, where: str) -> Pose:
 
 
 def _kind(source: Source) -> str | None:
-    """nwb, sleap or deeplabcut by the names inside; "unknown" while h5py is not installed."""
+    """nwb, sleap or deeplabcut by the names inside; "unknown" if that cannot be seen."""
     if not source.head.startswith(HDF5):
         return None
     try:
@@ -161,15 +189,13 @@ def _kind(source: Source) -> str | None:
             if "nwb_version" in file.attrs:
                 return "nwb"
     except OSError:
-        return None
+        return "unknown"  # damaged: its reader says so
     if {"tracks", "node_names"} <= keys or {"metadata", "frames", "points"} <= keys:
         return "sleap"
     return "deeplabcut" if {"df_with_missing", "keypoints"} & keys else None
 
 
 def _module(name: str) -> ModuleType:
-    import importlib
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -90,7 +90,10 @@ def triplets(rows: list[Any], where: str) -> NDArray[np.float64]:
             where=where,
             remedy="Check that the file is complete and holds two-dimensional points",
         )
-    return number_array(rows, where).reshape(len(rows), length // 3, 3)
+    points = number_array(rows, where)
+    if points.ndim != 2:
+        malformed(where, "the points are lists in lists, not x, y, confidence, x, y, ...")
+    return points.reshape(len(rows), length // 3, 3)
 
 
 def write(pose: Pose, path: Path) -> Path:
