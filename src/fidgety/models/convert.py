@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fidgety.errors import CheckpointError
+from fidgety.errors import CheckpointError, ConfigError
 from fidgety.models.checkpoint import Checkpoint, save_checkpoint, sha256
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.models.torchfile import read_state
@@ -145,25 +145,29 @@ def from_reference_state_dict(state: Mapping[str, Any]) -> STAM:
     arrays = {name.removeprefix("module."): _numbers(name, value) for name, value in state.items()}
     try:
         config = _config(arrays)
+        with torch.device("meta"):  # shapes only, since these arrays may be anybody's
+            target = STAM(config).state_dict()
     except (KeyError, IndexError) as error:
         raise _not_reference(f"{error.args[0]} is missing or has the wrong shape") from error
-    model = STAM(config)
+    except (ConfigError, RuntimeError) as error:
+        raise _not_reference("its sizes are those of no such network") from error
     renamed = {
         _renamed(name): value for name, value in arrays.items() if not UNUSED.fullmatch(name)
     }
     for part in ("weight", "bias"):
         pair = renamed.get(f"output.{part}")
-        if pair is None or len(pair) != 2:
+        if pair is None or pair.ndim == 0 or len(pair) != 2:
             raise _not_reference("it should have two outputs: normal, abnormal")
         renamed[f"output.{part}"] = pair[1:] - pair[:1]
-    target = model.state_dict()
     wrong = sorted(set(renamed) ^ set(target))
     if wrong:
         raise _not_reference(f"{wrong[0]} is missing or unknown")
     for name, value in renamed.items():
-        if value.size != target[name].numel():
-            raise _not_reference(f"{name} has shape {value.shape}")
-        renamed[name] = value.reshape(target[name].shape)
+        shape = tuple(target[name].shape)
+        if value.squeeze().shape != tuple(side for side in shape if side != 1):
+            raise _not_reference(f"{name} has shape {value.shape}, not {shape}")
+        renamed[name] = value.reshape(shape)  # a 1 x 1 convolution over nothing is a linear layer
+    model = STAM(config)
     model.load_state_dict({name: torch.tensor(value) for name, value in renamed.items()})
     return model.eval()
 
