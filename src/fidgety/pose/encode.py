@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import VideoError
 from fidgety.files import file_error, whole_file
-from fidgety.pose.video import Frame, frames, library, probe
+from fidgety.pose.video import Frame, frames, library, probe, resized
 
 __all__ = ["at_constant_rate", "proxy", "write_video"]
 
@@ -60,7 +60,9 @@ def write_video(
             with av.open(
                 f"file:{draft}", "w", format="mp4", options={"movflags": "+faststart"}
             ) as out:
-                stream = out.add_stream("libx264", rate=rate, options={"crf": str(quality)})
+                stream = out.add_stream(
+                    "libx264", rate=rate, options={"crf": str(quality), "preset": "veryfast"}
+                )
                 stream.pix_fmt = "yuv420p"
                 for count, image in enumerate(images):
                     if size is None:
@@ -130,9 +132,8 @@ def proxy(
         fps = info.fps if np.isfinite(info.fps) else 30.0
     images = (frame.image for frame in at_constant_rate(frames(path), fps))
     if height is not None and height < info.size[1]:
-        cv2 = library("cv2", extra="video")
-        size = (max(2, round(info.size[0] * height / info.size[1])), height)
-        images = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images)
+        longest = round(max(info.size) * height / info.size[1])
+        images = (resized(image, longest) for image in images)
     return write_video(out, images, fps)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fidgety.errors import VideoError, warn
 from fidgety.files import existing, file_error
 
-__all__ = ["Frame", "VideoInfo", "ahead", "frames", "library", "probe"]
+__all__ = ["Frame", "VideoInfo", "ahead", "frames", "library", "probe", "resized"]
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg")
 _STILL_FORMATS = ("image2", "_pipe", "tty", "apng", "ico")  # pictures, and text taken for a picture
@@ -182,6 +182,24 @@ def ahead(items: Iterator[Item], depth: int = 4) -> Iterator[Item]:
     finally:
         stop.set()
         worker.join()
+
+
+def resized(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """A copy of an image (H, W) or (H, W, 3) whose longer side is `longest` pixels.
+
+    It is reduced by a whole factor first, and by interpolation for the rest: without aliasing, and
+    several times faster than area weighting by an odd factor.
+    """
+    cv2 = library("cv2", extra="video")
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    factor = max(height, width) // longest
+    if factor > 1:
+        rows, columns = height // factor, width // factor
+        image = image[: rows * factor, : columns * factor]
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
 def library(name: str, extra: str) -> ModuleType:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.video import library
+from fidgety.pose.video import library, resized
 
 __all__ = ["FilmMeter"]
 
@@ -39,9 +39,9 @@ class FilmMeter:
     ) -> dict[str, float]:
         """Measures of one image (H, W, 3), RGB; `box` (4,) is the body's, left out as it moves."""
         cv2 = self._cv2
-        grey = _sized(cv2, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), SHARPNESS_SIDE)
+        grey = resized(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), SHARPNESS_SIDE)
         sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var())
-        small = _sized(cv2, grey, CAMERA_SIDE)
+        small = resized(grey, CAMERA_SIDE)
         zoom = max(image.shape[:2]) / max(small.shape)  # film pixels a small pixel
         move = self._camera(small)
         self._before = small
@@ -94,16 +94,3 @@ class FilmMeter:
             float(np.hypot(fit[0, 0], fit[1, 0])),
             float(np.arctan2(fit[1, 0], fit[0, 0])),
         )
-
-
-def _sized(cv2: Any, grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The image with a longer side of `side` pixels: first by a whole factor, which is fast."""
-    height, width = grey.shape
-    factor = max(height, width) // side
-    if factor > 1:
-        rows, columns = height // factor, width // factor
-        grey = grey[: rows * factor, : columns * factor]
-        grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR)

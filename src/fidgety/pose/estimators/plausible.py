@@ -27,7 +27,8 @@ def doubt(
 ) -> NDArray[np.float64]:
     """Confidence (T, V), a twentieth where a joint is impossible, and 0 outside the image.
 
-    A bone cannot look longer than it is; where it does, the joint at its far end is wrong. A joint that leaves its place for a frame or two and comes back was mistaken.
+    A bone cannot look longer than it is; where it does, the joint at its far end is wrong. A joint
+    that leaves its place for a frame or two and comes back was mistaken.
 
     Parameters
     ----------

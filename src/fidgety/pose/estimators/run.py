@@ -107,7 +107,7 @@ def estimate(
 
 
 def settings_of(backend: str, options: dict[str, Any]) -> dict[str, Any]:
-    """What a pose depends on beside the film, JSON-ready; `ConfigError` E702 if the backend is unknown."""
+    """What a pose depends on beside the film, JSON-ready; `ConfigError` E702 if not a backend."""
     if backend not in ESTIMATORS:
         raise ConfigError(
             "E702",
