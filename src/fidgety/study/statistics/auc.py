@@ -143,14 +143,12 @@ def auc_interval(
 
 def weighted_auc(data: Cohort, weights: Floats) -> Floats:
     """Areas (d,) under the ROC curve for recordings counted `weights` (n, d) times."""
-    order = np.argsort(-data.scores, kind="stable")
-    last = np.flatnonzero(np.diff(data.scores[order], append=-np.inf))  # ends of tied groups
-    positive = data.positive[order][:, None]
-    w = weights[order]  # (n, d)
-    tp = np.cumsum(w * positive, axis=0)[last]
-    fp = np.cumsum(w * ~positive, axis=0)[last]
-    area = fp[0] * tp[0] / 2 + (np.diff(fp, axis=0) * (tp[1:] + tp[:-1])).sum(axis=0) / 2
-    return area / (tp[-1] * fp[-1])
+    x, y = data.scores[data.positive], data.scores[~data.positive]
+    # Multiples of a half, exact in float32 up to 8 million pairs an abnormal recording.
+    better = (np.greater.outer(y, x) * np.float32(-1) + np.less.outer(y, x) + 1) / np.float32(2)
+    w1, w0 = weights[data.positive].T, weights[~data.positive].T  # (d, n1), (d, n0)
+    won = np.einsum("ij,ij->i", w0.astype(np.float32) @ better.astype(np.float32), w1)
+    return won / (w1.sum(axis=1) * w0.sum(axis=1))
 
 
 def newcombe_limits(

@@ -47,8 +47,8 @@ def bootstrap(
     step = max(1, _CHUNK // len(data.labels))
     parts = []
     for start in range(0, draws, step):
-        counts = _counts(strata, min(step, draws - start), rng)  # (infants, d)
-        parts.append(statistic(counts[data.infant] if data.clustered else counts))
+        counts = _counts(strata, min(step, draws - start), rng)  # (d, infants)
+        parts.append(statistic((counts[:, data.infant] if data.clustered else counts).T))
     return np.concatenate(parts, axis=-1)
 
 
@@ -77,10 +77,11 @@ def _strata(data: Cohort) -> list[Ints]:
 
 
 def _counts(strata: list[Ints], draws: int, rng: np.random.Generator) -> Floats:
-    counts = np.empty((sum(map(len, strata)), draws))
+    """How often each infant is in each draw, (draws, infants)."""
+    counts = np.empty((draws, sum(map(len, strata))))
     for members in strata:
         k = len(members)
-        picked = rng.integers(0, k, size=(k, draws), dtype=np.int32).astype(np.int64)
-        cells = (picked * draws + np.arange(draws)).ravel()
-        counts[members] = np.bincount(cells, minlength=k * draws).reshape(k, draws)
+        first = np.arange(0, draws * k, k)[:, None]  # of each draw's cells
+        cells = rng.integers(0, k, size=(draws, k)) + first
+        counts[:, members] = np.bincount(cells.ravel(), minlength=draws * k).reshape(draws, k)
     return counts

@@ -153,8 +153,7 @@ def calibration(
     scaled = Estimate(value, low, high, level, brier.method)
     index = _bins(p, whole(bins, "bins"))
     ece = float(_ece(p, y[None], index)[0])
-    chance = np.random.default_rng(seed).random((1000, len(p))) < p
-    perfect = _ece(p, chance.astype(np.float64), index)
+    perfect = _ece_of_perfect_risks(p, index, np.random.default_rng(seed))
     variance = float(((1 - 2 * p) ** 2 * p * (1 - p)).sum())
     test = float(((y - p) * (1 - 2 * p)).sum()) / variance**0.5 if variance > 0 else np.nan
     return Calibration(
@@ -219,8 +218,8 @@ def _recalibration(data: Cohort, z: float, level: float) -> tuple[Estimate, Esti
     robust = ", cluster-robust" if data.clustered else ""
 
     def wald(value: float, variance: float) -> Estimate:
-        half = z * float(np.sqrt(variance))
-        return Estimate(float(value), value - half, value + half, level, f"Wald{robust}")
+        value, half = float(value), z * float(np.sqrt(variance))
+        return Estimate(value, value - half, value + half, level, f"Wald{robust}")
 
     if separated(x, data.labels):
         none = Estimate(np.nan, np.nan, np.nan, level, "none: one risk parts the classes")
@@ -236,6 +235,17 @@ def _bins(p: Floats, wanted: int) -> Ints:
     first = np.searchsorted(np.sort(p), p, side="left")  # rank of the first of equal risks
     coarse = first * min(wanted, len(p)) // len(p)
     return np.unique(coarse, return_inverse=True)[1].astype(np.int64)
+
+
+def _ece_of_perfect_risks(
+    p: Floats, index: Ints, rng: np.random.Generator, draws: int = 1000
+) -> Floats:
+    step = max(1, 2_000_000 // len(p))
+    parts = [
+        _ece(p, (rng.random((min(step, draws - k), len(p))) < p).astype(np.float64), index)
+        for k in range(0, draws, step)
+    ]
+    return np.concatenate(parts)
 
 
 def _ece(p: Floats, labels: Floats, index: Ints) -> Floats:

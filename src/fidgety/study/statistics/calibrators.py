@@ -197,10 +197,15 @@ def fit_calibrator(
     if method == "beta":
         return _beta(data, weights)
     # Standardised for Newton's method only; the fit itself does not depend on it.
-    centre, scale = float(data.scores.mean()), float(data.scores.std()) or 1.0
-    columns = np.column_stack([np.ones(len(data.labels)), (data.scores - centre) / scale])
+    centre, scale = float(data.scores.mean()), float(data.scores.std())
+    columns = np.ones((len(data.labels), 1))
+    if np.ptp(data.scores) > 0:
+        columns = np.column_stack([columns, (data.scores - centre) / scale])
     targets = _smoothed(data, weights) if method == "platt" else data.labels.astype(np.float64)
-    b0, b1 = fit_logistic(columns, targets, weights=weights, firth=method == "firth")
+    found = fit_logistic(columns, targets, weights=weights, firth=method == "firth")
+    if len(found) == 1:  # scores that do not vary tell the prevalence, no more
+        return LogisticCalibrator(0.0, float(found[0]), method, data.infants)
+    b0, b1 = found
     return LogisticCalibrator(
         float(b1 / scale), float(b0 - b1 * centre / scale), method, data.infants
     )

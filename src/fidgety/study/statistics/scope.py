@@ -226,9 +226,9 @@ def _table(features: ArrayLike, names: Sequence[str], infants: Infants) -> tuple
         raise StudyError("E261", f"A table {table.shape} does not fit {len(names)} feature names")
     if len(set(names)) < len(names):
         raise StudyError("E261", "Two features have the same name")
-    missing = ~np.isfinite(table).all(axis=0)
-    if missing.any():
-        bad = ", ".join(str(n) for n, m in zip(names, missing, strict=True) if m)
+    missing = np.flatnonzero(~np.isfinite(table).all(axis=0))
+    if missing.size:
+        bad = ", ".join(str(names[k]) for k in missing.tolist())
         raise StudyError(
             "E261",
             f"Features have missing or infinite values: {bad}",
