@@ -42,6 +42,8 @@ FORMS = {
 def render_report(assessment: Mapping[str, Any]) -> str:
     """The report of one assessment as the text of one HTML file; errors as in `write_report`."""
     whole = complete(assessment)
+    if whole["quality"]["verdict"] == "refused":
+        whole["risk"] = None  # whatever else the file says
     return _environment().get_template("report.html").render(_context(whole))
 
 
@@ -65,15 +67,14 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         return Markup('<data value="{}" data-key="{}">{}</data>').format(value, key, text)
 
     risk, scores = whole["risk"], whole["cohort"]["scores"]
-    refused = whole["quality"]["verdict"] == "refused"
     return {
         "a": whole,
         "number": number,
         "words": words,
-        "refused": refused,
+        "refused": whole["quality"]["verdict"] == "refused",
         "created": _moment(whole["created"]),
         "risk_scale": None if risk is None else draw_risk_scale(whole),
-        "odds": None if refused else _odds(whole),
+        "odds": _odds(whole),
         "timeline": _timeline(whole),
         "body": _body(whole["joints"]),
         "check": draw_check(whole["explanation_check"]),

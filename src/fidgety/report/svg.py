@@ -13,11 +13,13 @@ from markupsafe import Markup, escape
 
 __all__ = ["cividis", "drawing", "el", "linear", "short", "ticks"]
 
-# cividis (Nunez, Anderton, Renslow 2018, doi 10.1371/journal.pone.0199239) at 17 even steps.
+# cividis (Nunez, Anderton, Renslow 2018, doi 10.1371/journal.pone.0199239) at 33 even steps.
 _CIVIDIS = [
-    0x00224E, 0x002E6A, 0x1A386F, 0x32436D, 0x434E6C, 0x535A6D,
-    0x61656F, 0x6F7073, 0x7D7C78, 0x8C8878, 0x9B9476, 0xABA072,
-    0xBCAE6C, 0xCDBB63, 0xDEC958, 0xF0D846, 0xFEE838,
+    0x00224E, 0x00285B, 0x002E6A, 0x053371, 0x1A386F, 0x273E6E, 0x32436D, 0x3B496C,
+    0x434E6C, 0x4B546C, 0x535A6D, 0x5A5F6E, 0x61656F, 0x686A71, 0x6F7073, 0x767676,
+    0x7D7C78, 0x848279, 0x8C8878, 0x938E78, 0x9B9476, 0xA39A74, 0xABA072, 0xB4A76F,
+    0xBCAE6C, 0xC4B468, 0xCDBB63, 0xD5C25E, 0xDEC958, 0xE7D150, 0xF0D846, 0xF9E03A,
+    0xFEE838,
 ]  # fmt: skip
 
 
@@ -87,15 +89,22 @@ def drawing(
 
 
 def linear(domain: tuple[float, float], target: tuple[float, float]) -> Callable[[float], float]:
-    """The straight line from `domain` to `target`; a domain without extent goes to its start."""
-    extent = domain[1] - domain[0]
-    slope = (target[1] - target[0]) / extent if extent else 0.0
-    return lambda value: target[0] + (value - domain[0]) * slope
+    """The straight line from `domain` to `target`; values outside the domain go to its ends."""
+    low, extent = domain[0], domain[1] - domain[0]
+
+    def place(value: float) -> float:
+        share = min(max((value - low) / extent, 0.0), 1.0) if extent else 0.0
+        return target[0] + share * (target[1] - target[0])
+
+    return place
 
 
 def ticks(end: float, most: int, steps: Sequence[float]) -> list[float]:
-    """Round values from 0 to `end`: the smallest of `steps` that needs at most `most` of them."""
-    step = next((step for step in steps if end / step <= most), steps[-1])
+    """Round values from 0 to `end`: the smallest of `steps` that needs at most `most` of them.
+
+    Where even the largest step needs more, `most` values that are even but not round.
+    """
+    step = next((step for step in steps if end / step <= most), end / most)
     return [index * step for index in range(math.floor(end / step + 1e-9) + 1)]
 
 

@@ -36,7 +36,9 @@ def moments(clips: Sequence[dict[str, Any]], most: int = 3, apart_s: float = 5.0
     Neighbouring clips overlap and rise together; without the distance all would name one moment.
     Only clips above the even share count.
     """
-    share = even_share(clips) or 0.0
+    share = even_share(clips)
+    if share is None:
+        return []
     chosen: list[int] = []
     ranked = sorted(
         (row for row, clip in enumerate(clips) if clip["start_s"] is not None and _usable(clip)),
@@ -236,7 +238,7 @@ def _marks(reasons: Sequence[dict[str, Any]], x: Scale, bottom: float) -> Markup
     shapes: list[Markup] = [_row_label("quality", MARKS_TOP + 13)]
     free_from = 0.0
     for reason in reasons:
-        for start, end in reason["ranges"]:
+        for start, end in filter(None, reason["ranges"]):
             left, width = x(start), max(x(end) - x(start), 2.0)
             shapes.append(el("rect", el("title", f"{span(start, end)}: {reason['text'] or ''}"),
                              fill="url(#hatch)", class_="mark", x=left, y=MARKS_TOP + MARK_HEIGHT,
