@@ -133,14 +133,14 @@ def _angles() -> tuple[Angle, ...]:
         Angle("head_nod", "head", (1, 0, 0), "nape", head, -12, 15, 0.6),
         Angle("head_tilt", "head", (0, 0, 1), "nape", head, -15, 15, 0.7),
         Angle("head_turn", "head", (0, 1, 0), "nape", head, -50, 50, 1.2),
-        Angle("trunk_arch", "trunk", (1, 0, 0), "waist", upper, -6, 6, 0.2),
-        Angle("trunk_bend", "trunk", (0, 0, 1), "waist", upper, -10, 10, 0.35),
-        Angle("trunk_twist", "trunk", (0, 1, 0), "waist", upper, -10, 10, 0.35),
+        Angle("trunk_arch", "trunk", (1, 0, 0), "waist", upper, -10, 10, 0.2),
+        Angle("trunk_bend", "trunk", (0, 0, 1), "waist", upper, -18, 18, 0.35),
+        Angle("trunk_twist", "trunk", (0, 1, 0), "waist", upper, -18, 18, 0.35),
         Angle("pelvis_lift", "trunk", (-1, 0, 0), "waist", lower, -3, 10, 0.2),
-        Angle("pelvis_bend", "trunk", (0, 0, 1), "waist", lower, -8, 8, 0.35),
-        Angle("pelvis_twist", "trunk", (0, 1, 0), "waist", lower, -12, 12, 0.35),
-        Angle("body_turn", "trunk", (0, 0, 1), "waist", everything, -6, 6, 0.0),
-        Angle("body_roll", "trunk", (0, 1, 0), "waist", everything, -8, 8, 0.0),
+        Angle("pelvis_bend", "trunk", (0, 0, 1), "waist", lower, -14, 14, 0.35),
+        Angle("pelvis_twist", "trunk", (0, 1, 0), "waist", lower, -20, 20, 0.35),
+        Angle("body_turn", "trunk", (0, 0, 1), "waist", everything, -10, 10, 0.0),
+        Angle("body_roll", "trunk", (0, 1, 0), "waist", everything, -14, 14, 0.0),
     )
 
 

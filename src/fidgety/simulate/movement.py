@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.errors import ConfigError
 from fidgety.simulate.body import ANGLES, BODY_PARTS, JOINT_PARTS
 from fidgety.simulate.checks import check_between, check_range
 from fidgety.simulate.signals import band_process, episode, minimum_jerk, windows
@@ -55,6 +56,8 @@ class MovementConfig:
         Factor on the amplitude for the pattern ``exaggerated``.
     restless_hz, tremor_hz : (float, float)
         Bands of what stands where fidgety movements do not: slow restless movement and fast tremor.
+    drift_hz : (float, float)
+        Band of the posture's drift in infants with fidgety movements; gives them the same reach.
     disguise : float
         Share of the fidgety acceleration (variance) that the tremor takes over; the restless
         movement takes over what is left of the speed. At 0 an infant without fidgety movements is
@@ -84,8 +87,9 @@ class MovementConfig:
     amplitude_deg: float = 5.0
     amplitude_spread: float = 0.25
     exaggeration: float = 2.0
-    restless_hz: tuple[float, float] = (0.15, 0.6)
+    restless_hz: tuple[float, float] = (0.4, 0.8)
     tremor_hz: tuple[float, float] = (3.6, 5.2)
+    drift_hz: tuple[float, float] = (0.08, 0.3)
     disguise: float = 0.8
     disguise_spread: float = 0.3
     substitute: float = 0.93
@@ -100,7 +104,12 @@ class MovementConfig:
     intermittent_share: float = 0.4
 
     def __post_init__(self) -> None:
-        check_range(self, 0.05, 30.0, "band_hz", "center_hz", "restless_hz", "tremor_hz")
+        check_range(
+            self,
+            0.01,
+            30.0,
+            *(f"{n}_hz" for n in ("band", "center", "restless", "tremor", "drift")),
+        )
         check_range(self, 0.1, 120.0, "stroke_s", "pause_s", "episode_s")
         check_between(self, 0.0, 45.0, "amplitude_deg")
         check_between(self, 0.0, 2.0, "amplitude_spread", "disguise", "disguise_spread")
@@ -117,6 +126,12 @@ class MovementConfig:
             "exaggerated_share",
             "intermittent_share",
         )
+        if self.sporadic_share + self.exaggerated_share > 1:
+            raise ConfigError(
+                "E702",
+                "sporadic_share and exaggerated_share exceed 1 together",
+                where="MovementConfig",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +212,7 @@ def _small(
     fidgety, fast, jerky = band_process(time, config.band_hz, center, len(ANGLES), rng)
     restless, slow_speed, _ = band_process(time, config.restless_hz, None, len(ANGLES), rng)
     tremor, quick, quick_jerk = band_process(time, config.tremor_hz, None, len(ANGLES), rng)
+    drift, drifting, _ = band_process(time, config.drift_hz, None, len(ANGLES), rng)
     usual = NORMAL_PATTERNS[int(rng.random() < config.intermittent_share)]
     in_bouts = _bouts(time, usual, rng)  # (T,)
     in_bursts = _bouts(time, "sporadic", rng)
@@ -214,12 +230,19 @@ def _small(
     factor = config.exaggeration if pattern == "exaggerated" else 1.0
 
     tremor_power = disguise * jerky / quick_jerk
-    restless_power = max(0.0, config.substitute * fast - tremor_power * quick) / slow_speed
+    # The restless movement reaches further than a fidgety one of the same speed. A slower drift of
+    # the posture gives the others the same reach; its speed is part of the balance.
+    restless_power = config.substitute * (fast + (tremor_power - 1) * drifting)
+    restless_power -= tremor_power * quick
+    restless_power = max(0.0, restless_power / (slow_speed - config.substitute * drifting))
     substitute = np.sqrt(restless_power) * restless + np.sqrt(tremor_power) * tremor
+    drift *= np.sqrt(max(0.0, restless_power + tremor_power - 1))
     amount = present[:, np.newaxis] * emphasis  # (T, P)
     parts = [BODY_PARTS.index(angle.part) for angle in ANGLES]
     small = factor * amount[:, parts] * fidgety
     small += (instead[:, np.newaxis] * emphasis)[:, parts] * substitute
+    if pattern in NORMAL_PATTERNS:
+        small += (in_bouts[:, np.newaxis] * emphasis)[:, parts] * drift
     return amplitude * weights * small, amount
 
 

@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 __all__ = ["band_process", "colored_noise", "episode", "minimum_jerk", "windows"]
 
 COMPONENTS = 64  # sinusoids of a band-limited process
-RAMP_S = 0.4  # bouts and episodes rise and fall within this
+RAMP_S = 0.8  # bouts and episodes rise and fall within this
 
 
 def band_process(
