@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from supine import changed, during, infant
 
 from fidgety.pose.pose import Pose
-from fidgety.pose.quality import Quality, assess_quality
+from fidgety.pose.quality import Quality, assess_quality, mend
 
 FAULTS = {
     "none": lambda p: p,
@@ -101,3 +103,37 @@ def test_usable_seconds_never_grow_by_losing_joints(seed, holes):
         now = assess_quality(pose).usable_seconds
         assert now <= usable + 1e-9
         usable = now
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    frames=st.integers(1, 90),
+    seed=st.integers(0, 1000),
+    missing=st.floats(0, 1),
+    spread=st.sampled_from([0.0, 1.0, 300.0]),
+    film=st.booleans(),
+)
+def test_no_pose_however_odd_breaks_the_gate(frames, seed, missing, spread, film):
+    rng = np.random.default_rng(seed)
+    xy = 300 + spread * rng.standard_normal((frames, 18, 2))
+    xy[rng.random((frames, 18)) < missing] = np.nan
+    measures = {}
+    for name in infant(1).film if film else ():
+        measures[name] = np.where(rng.random(frames) < missing, np.nan, rng.uniform(0, 3, frames))
+    pose = Pose(
+        xy,
+        rng.uniform(0, 1, (frames, 18)),
+        np.cumsum(rng.uniform(0.001, 0.5, frames)),
+        (640, 480),
+        infant(1).skeleton,
+        film=measures,
+    )
+    quality = assess_quality(pose, age_weeks=12)
+    assert quality.verdict in ("pass", "caution", "refused")
+    assert 0 <= quality.usable_seconds <= pose.duration_s + 1e-9
+    for reason in quality.reasons:
+        assert reason.ranges
+        assert all(start <= end for start, end in reason.ranges)
+    json.dumps(quality.to_dict(), allow_nan=False)
+    mended = mend(pose, quality)
+    assert np.array_equal(np.isnan(mended.xy).sum(), np.isnan(pose.xy).sum())

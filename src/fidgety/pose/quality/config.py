@@ -39,8 +39,8 @@ class QualityConfig:
         Shorter usable stretches do not count. 1 s is the length of one clip of STAM (30 frames at
         30 frames/s).
     minimum_s : float, seconds
-        Usable seconds below which nothing is assessed. 20 s holds two of the pauses of up to about
-        10 s that intermittent fidgety movements may have.
+        Usable seconds below which nothing is assessed. 20 s is to outlast the pauses within
+        intermittent fidgety movements, some seconds long (chosen).
     advised_s : float, seconds
         Filming guides ask for 60 s or more.
     tolerated_share : float, 0 to 1
@@ -95,11 +95,12 @@ class QualityConfig:
     straight_share : float, 0 to 1
         Share of seconds with both legs so at which the body seems to stand or to hang.
     leg_trunk, leg_trunk_refused : float, trunk lengths
-        Thigh and shank, each at its longest. Three-month infants: about 1.1 to 1.3; adults: 1.7
-        (0.491 and 0.288 of the stature, Drillis and Contini's segments as quoted by Winter).
+        Thigh and shank, each at its longest. Three-month infants: about 1.1 to 1.3 (estimated);
+        adults: 1.7 (0.491 and 0.288 of the stature, segments of Drillis and Contini as quoted by
+        Winter).
     head_leg, head_leg_refused : float, leg lengths
-        Largest distance between two points of nose, eyes and ears. Three-month infants: 0.4 to 0.5;
-        adults: about 0.16. A refusal needs both proportions beyond their limits.
+        Largest distance from an ear to nose, eyes or the other ear. Three-month infants: 0.4 to 0.5
+        (estimated); adults: about 0.16. A refusal needs both proportions beyond their limits.
     dark, bright : float, mean luma 0 to 255
         Darker or brighter frames hide limbs (chosen).
     blurred : float, variance of the Laplacian

@@ -153,7 +153,7 @@ def _head_size(scene: Scene) -> NDArray[np.float64]:
 
 
 def _longest(lengths: NDArray[np.float64]) -> float:
-    known = lengths[np.isfinite(lengths)]
+    known = lengths[lengths > 0]  # neither missing nor in one place
     return float(np.quantile(known, _LONGEST)) if len(known) else float("nan")
 
 

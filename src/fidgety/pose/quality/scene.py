@@ -267,7 +267,7 @@ def trunk_vector(at: NDArray[np.complex128], skeleton: Skeleton) -> NDArray[np.c
 
 
 def trunk_length(at: NDArray[np.complex128], skeleton: Skeleton) -> float:
-    """Median trunk length; NaN if shoulders and hips are never seen together."""
+    """Median trunk length; NaN if shoulders and hips are never seen together, or in one place."""
     length = np.abs(trunk_vector(at, skeleton))
-    known = length[np.isfinite(length)]
+    known = length[length > 0]
     return float(np.median(known)) if len(known) else float("nan")
