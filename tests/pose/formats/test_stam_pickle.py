@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import pickle
 import struct
-import tempfile
 import sys
+import tempfile
 import types
 from pathlib import Path
 

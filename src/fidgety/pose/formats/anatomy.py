@@ -42,8 +42,8 @@ REACH: dict[tuple[str, str], float] = {
 }
 FRAMES = 400  # looked at, evenly spaced
 ENOUGH_PAIRS = 60  # pairs seen, below which nothing is said
-# Shares of pairs within reach. Bodies in their own layout reach 0.86 and more, in another of the same
-# count 0.71 at most (600 jointed figures, tests/pose/formats); the user's word weighs, too.
+# Shares of pairs within reach. Bodies in their own layout reach 0.86 and more, in another one of as
+# many points 0.71 at most (600 jointed figures, tests/pose/formats); the user's word weighs, too.
 FITS, FITS_NOT, FITS_NOT_GIVEN = 0.8, 0.65, 0.5
 MARGIN = 0.12  # by which the best of several layouts must lead
 

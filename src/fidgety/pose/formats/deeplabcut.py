@@ -19,6 +19,8 @@ from fidgety.pose.pose import Pose
 
 __all__ = ["read", "recognise"]
 
+FIELDS = ("x", "y", "likelihood")
+
 
 def recognise(source: Source) -> bool:
     """True for the three or four header rows scorer, (individuals,) bodyparts, coords."""
@@ -41,14 +43,15 @@ def read(source: Source, given: Given) -> Pose:
     rows = _scorer_rows(header)
     if rows is None:
         malformed(source.name, "its first rows are not scorer, bodyparts, coords")
-    parts, coords, who = header.rows[rows[0]], header.rows[rows[1]], rows[2]
-    columns = [
-        i for i, cell in enumerate(coords) if cell.strip().lower() in ("x", "y", "likelihood")
-    ]
-    if who is not None:
-        found = [header.rows[who][i] for i in columns]
-        wanted = choose_recording(found, given.individual, source.name)
-        columns = [i for i, name in zip(columns, found, strict=True) if name == wanted]
+    parts, coords = header.rows[rows[0]], header.rows[rows[1]]
+    if len({len(row) for row in header.rows[: rows[1] + 1]}) > 1:
+        malformed(source.name, "its header rows differ in length")
+    data = [i for i, cell in enumerate(coords) if cell.strip().lower() in FIELDS]
+    columns = data
+    if rows[2] is not None:
+        who = [header.rows[rows[2]][i] for i in data]
+        wanted = choose_recording(who, given.individual, source.name)
+        columns = [i for i, name in zip(data, who, strict=True) if name == wanted]
     if not columns:
         malformed(source.name, "it has no x and y columns")
     cells = numbers_in(source, header, columns, skip=rows[1] + 1)
@@ -56,16 +59,15 @@ def read(source: Source, given: Given) -> Pose:
     points = np.full((len(cells), len(names), 3), np.nan)
     points[..., 2] = 1.0
     for i, column in zip(columns, cells.T, strict=True):
-        field = "xyl".index(coords[i].strip().lower()[0])
-        points[:, names.index(parts[i]), field] = column
+        points[:, names.index(parts[i]), FIELDS.index(coords[i].strip().lower())] = column
     skeleton = layout_named(names, given.skeleton, source.name)
     points = arrange(points, names, skeleton, source.name)
-    index = texts_in(source, header, min(columns) - 1, skip=rows[1] + 1) if min(columns) else []
-    numbers = np.array([frame_of(text, source.name) for text in index] or range(len(cells)))
+    numbers = np.arange(len(cells))
+    if data[0]:  # the columns before the first joint name the frame, the last of them its image
+        index = texts_in(source, header, data[0] - 1, skip=rows[1] + 1)
+        numbers = np.array([frame_of(text, source.name) for text in index], dtype=np.int64)
     order = np.argsort(numbers, kind="stable")
-    frames = BodyFrames(
-        numbers[order].astype(np.int64), [points[row][None] for row in order], skeleton=skeleton
-    )
+    frames = BodyFrames(numbers[order], [points[row][None] for row in order], skeleton=skeleton)
     return pose_of(frames, given, "deeplabcut", source.name)
 
 
