@@ -2,6 +2,9 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from fidgety.simulate.body import (
     ANGLES,
     BODY_PARTS,
@@ -11,8 +14,6 @@ from fidgety.simulate.body import (
     joint_positions,
     rest_positions,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LOW = np.array([angle.low for angle in ANGLES], dtype=float)
 HIGH = np.array([angle.high for angle in ANGLES], dtype=float)

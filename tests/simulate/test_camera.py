@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from fidgety.errors import ConfigError
 from fidgety.simulate.camera import Camera, CameraConfig, draw_camera, project, shake
 

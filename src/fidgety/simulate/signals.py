@@ -32,7 +32,9 @@ def band_process(
     power /= power.sum()
     phase = 2 * np.pi * frequency * time[:, np.newaxis]  # (T, M)
     draws = rng.standard_normal((2, COMPONENTS, count)) * np.sqrt(power)[:, np.newaxis]
-    signal = np.cos(phase) @ draws[0] + np.sin(phase) @ draws[1]
+    # Not a matrix product: that would sum in an order which depends on the number of threads.
+    signal = np.einsum("tm,ma->ta", np.cos(phase), draws[0])
+    signal += np.einsum("tm,ma->ta", np.sin(phase), draws[1])
     angular = 2 * np.pi * frequency
     return signal, float(power @ angular**2), float(power @ angular**4)
 
