@@ -1,7 +1,7 @@
 """Infant movement assessment from ordinary video, with STAM at its heart. Research use only.
 
-The names here are loaded when they are first used, so that ``import fidgety`` is quick and a task that
-needs no network never imports torch.
+The names here are loaded when they are first used, so that ``import fidgety`` is quick and a task
+that needs no network never imports torch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Assessment": "fidgety.assess",
+    "Assessor": "fidgety.assess",
     "FidgetyError": "fidgety.errors",
     "FidgetyWarning": "fidgety.errors",
     "Pose": "fidgety.pose.pose",
@@ -20,16 +22,21 @@ _HOMES = {
     "PoseSequence": "fidgety.motion",
     "compute_features": "fidgety.motion",
     "pose_sequence": "fidgety.motion",
+    "read_pose": "fidgety.pose.formats",
 }
+_NAMES = {"read_pose": "read"}  # where the home's own name is shorter
 
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from fidgety.assess import Assessment as Assessment
+    from fidgety.assess import Assessor as Assessor
     from fidgety.errors import FidgetyError as FidgetyError
     from fidgety.errors import FidgetyWarning as FidgetyWarning
     from fidgety.motion import PoseSequence as PoseSequence
     from fidgety.motion import compute_features as compute_features
     from fidgety.motion import pose_sequence as pose_sequence
+    from fidgety.pose.formats import read as read_pose
     from fidgety.pose.pose import Pose as Pose
     from fidgety.pose.skeleton import Skeleton as Skeleton
     from fidgety.pose.skeleton import load_skeleton as load_skeleton
@@ -38,7 +45,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'fidgety' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_HOMES[name]), _NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -25,8 +25,7 @@ from fidgety.pose.quality import (
     QualityConfig,
     Reason,
     assess_quality,
-    compensate_camera,
-    repair_swaps,
+    mend,
 )
 
 __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
@@ -147,12 +146,12 @@ class Assessor:
             pose = read(recording, format=format, skeleton=skeleton, fps=fps, size=size)
             called = name or Path(recording).stem
         content = self._about(pose, called, age_weeks)
-        quality = assess_quality(pose, age_weeks, self.quality)
+        quality = assess_quality(pose, age_weeks, self.quality, self.model.clip_s)
         if quality.verdict == "refused":
             return _assessment(content, quality)
         try:
-            steady = compensate_camera(repair_swaps(pose, self.quality))
-            sequence = pose_sequence(steady, self.model.profile)
+            mended = mend(pose, quality, self.quality)
+            sequence = pose_sequence(mended, self.model.profile)
             clips = self.model.clips(sequence)
             found = self.model.infer(clips)
         except PoseError as error:

@@ -40,9 +40,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
     try:
         yield draft
-        with open(draft, "rb+") as handle:
+        with draft.open("rb+") as handle:
             os.fsync(handle.fileno())
-        os.replace(draft, target)
+        draft.replace(target)
     except OSError as error:
         if isinstance(error, FileError):
             raise
@@ -59,7 +59,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
-    """Write `content` as indented JSON (no NaN or infinity), whole or not at all; return the path."""
+    """Write `content` as indented JSON without NaN, whole or not at all; return the path."""
     return write_text(
         path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     )

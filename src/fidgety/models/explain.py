@@ -42,9 +42,9 @@ def deletion_check(
     Returns
     -------
     dict or None
-        ``top_fraction``, ``risk_change_top``, ``risk_change_random`` (mean absolute changes of the raw
-        risk), ``ratio`` (None if random deletion changes nothing) and ``passed`` (ratio at least 1);
-        None with fewer than five usable clips.
+        ``top_fraction``, ``risk_change_top`` and ``risk_change_random`` (mean absolute changes of
+        the raw risk), ``ratio`` (None if random deletion changes nothing) and ``passed`` (a ratio
+        of at least 1); None with fewer than five usable clips.
     """
     usable = np.flatnonzero(found.clip_attention > 0)
     count = max(1, round(fraction * len(usable)))

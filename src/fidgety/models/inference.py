@@ -1,4 +1,4 @@
-"""A trained network over one recording: every distinct clip encoded once, then windows over them."""
+"""A trained network over one recording: each clip encoded once, then windows over them."""
 
 from __future__ import annotations
 

@@ -58,6 +58,11 @@ class TrainedModel:
         return profile_from(self.checkpoint.profile, self.checkpoint.profile_config)
 
     @property
+    def clip_s(self) -> float:
+        """Seconds of one clip: the least that can be assessed."""
+        return from_plain(ClipConfig, self.checkpoint.clip).length_s
+
+    @property
     def calibrator(self) -> Calibrator | None:
         """What turns raw risks into calibrated ones, if it was ever determined."""
         content = self.checkpoint.calibration

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError, FidgetyError, StudyError
 from fidgety.files import make_folder, write_json, write_text
-from fidgety.motion import pose_sequence
+from fidgety.motion import PoseSequence, pose_sequence
 from fidgety.pose.formats import read
 from fidgety.study.copies import file_digest
 from fidgety.study.examples import Example
@@ -135,9 +136,8 @@ def cross_validate(
     ]
     open_tasks = [task for task in tasks if not (task.folder / "predictions.csv").exists()]
     done, failed = len(tasks) - len(open_tasks), {}
-    finished = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_run)(task) for task in open_tasks
-    )
+    parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
+    finished: Iterable[Any] = parallel(delayed(_run)(task) for task in open_tasks) or ()
     for folder, error in finished:
         done += 1
         if error is not None:
@@ -290,7 +290,7 @@ def _claim(root: Path, study: Study, folds: int, repeats: int, seed: int) -> Non
 def _prepare(study: Study, root: Path, profile: str, workers: int) -> None:
     """Sequences of all recordings by one profile, made once for all folds."""
     jobs = (delayed(_sequence)(study, root, profile, r.name) for r in study.recordings)
-    for error in Parallel(n_jobs=workers)(jobs):
+    for error in Parallel(n_jobs=workers)(jobs) or ():
         if error is not None:
             raise error
 

@@ -8,13 +8,13 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety import __version__
 from fidgety.errors import StudyError
 from fidgety.files import existing, make_folder, write_json, write_text
 from fidgety.models.checkpoint import Checkpoint, Cohort, save_checkpoint
@@ -27,7 +27,7 @@ from fidgety.study.sequences import load_sequence
 from fidgety.study.splits import Split, read_split
 from fidgety.study.statistics import AUC, auc_interval
 from fidgety.study.statistics.calibrators import fit_calibrator
-from fidgety.study.study import Recording, Study
+from fidgety.study.study import Recording, Study, check_classes
 from fidgety.study.training import Epoch, Fitted, NetworkConfig, fit, scores
 
 __all__ = ["Run", "Validation", "examples_of", "train_run", "validate_run"]
@@ -146,6 +146,7 @@ def train_run(
             f"{method} is no network",
             remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
         )
+    check_classes(study)
     config = change(chosen.network) if change else chosen.network
     division = read_split(study, fold)
     folder = study.root / "runs" / (name or f"{method}_fold{fold:02d}")
@@ -162,7 +163,7 @@ def train_run(
     for example in (*train, *val):
         _check_profile(example.sequence, chosen, example.recording)
     content = {"method": method, "fold": fold, **load, "network": config.to_dict()}
-    write_json(folder / "config.json", {**content, "fidgety": __version__})
+    write_json(folder / "config.json", {**content, "fidgety": version("fidgety")})
     fitted = fit(train, val, config, run=folder, resume=resume, on_epoch=on_epoch, fabric=fabric)
     checkpoint = _checkpoint(fitted, chosen, study, division, train, val)
     save_checkpoint(folder / "model.fidgety", checkpoint)

@@ -1,0 +1,62 @@
+"""Progress with the time left: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+__all__ = ["Report", "progress"]
+
+
+class Report(Protocol):
+    """Called with what is done, the total, and the name of the item."""
+
+    def __call__(self, done: int, total: int, name: str = "") -> None:
+        """Show it."""
+        ...
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Report]:
+    """Show progress of `what` on standard error until the block ends."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[item]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None, item="")
+
+            def show(done: int, total: int, name: str = "") -> None:
+                bar.update(task, completed=done, total=total, item=name)
+
+            yield show
+        return
+    started, shown = time.monotonic(), 0.0
+
+    def tell(done: int, total: int, name: str = "") -> None:
+        nonlocal shown
+        now = time.monotonic() - started
+        if done < total and now - shown < 10:  # a line every ten seconds, and the last
+            return
+        shown = now
+        left = now / done * (total - done) if done else float("nan")
+        tail = f", about {left:.0f} s left" if done < total else f", {now:.0f} s"
+        print(f"{what}: {done} of {total}{tail}", file=sys.stderr)
+
+    yield tell

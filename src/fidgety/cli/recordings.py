@@ -1,0 +1,195 @@
+"""Commands for single recordings: estimate, assess, convert, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fidgety.cli.options import pose_options
+from fidgety.cli.progress import progress
+
+__all__ = ["assess_command", "convert_command", "doctor_command", "estimate_command"]
+
+
+@click.command("estimate")
+@click.argument("videos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
+@click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
+@click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
+@click.option("--workers", type=int, help="Processes; one a core if not given.")
+@click.option("--preview", is_flag=True, help="Also write a contact sheet, NAME_preview.png.")
+@click.option("--no-resume", is_flag=True, help="Do everything again.")
+@click.pass_context
+def estimate_command(
+    ctx: click.Context,
+    videos: tuple[Path, ...],
+    out: Path,
+    backend: str,
+    weights: Path | None,
+    region: str | None,
+    workers: int | None,
+    preview: bool,
+    no_resume: bool,
+) -> None:
+    """Estimate the infant's pose in films, or folders of films: one Parquet file each."""
+    from fidgety.pose.estimators import estimate_many
+
+    options = _estimator_options(weights, region)
+    with progress("Estimating, seconds of film") as show:
+        outcomes = estimate_many(
+            videos,
+            out,
+            backend,
+            workers=workers,
+            resume=not no_resume,
+            progress=lambda done, total, outcome: show(round(done), round(total)),
+            **options,
+        )
+    failed = [outcome for outcome in outcomes if outcome.error]
+    for outcome in outcomes:
+        for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else [])):
+            click.echo(f"{outcome.video.name}: {text}", err=True)
+    if preview:
+        from fidgety.pose.preview import preview as draw_preview
+
+        for outcome in outcomes:
+            if not outcome.error:
+                draw_preview(outcome.video, outcome.pose)
+    click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} films estimated into {out}")
+    ctx.exit(2 if failed else 0)
+
+
+@click.command("assess")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="A .fidgety file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.option("--age-weeks", type=float, help="Corrected age in weeks after term.")
+@pose_options
+@click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
+@click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
+@click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
+@click.pass_context
+def assess_command(
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    model: Path,
+    out: Path,
+    age_weeks: float | None,
+    format: str,
+    skeleton: str | None,
+    fps: float | None,
+    size: tuple[int, int] | None,
+    backend: str,
+    weights: Path | None,
+    region: str | None,
+) -> None:
+    """Assess recordings: films, pose files, or folders of them. Research use only.
+
+    Writes OUT/NAME/assessment.json and report.html for each, and OUT/summary.csv. Leaves with
+    status 3 if the quality gate refused a recording, 2 if one could not be read.
+    """
+    from fidgety.assess import Assessor
+    from fidgety.screening import find_inputs, screen
+
+    assessor = Assessor.load(model)
+    found = find_inputs(inputs, format)
+    with progress("Assessing") as show:
+        results = screen(
+            found,
+            assessor,
+            out,
+            age_weeks=age_weeks,
+            skeleton=skeleton,
+            fps=fps,
+            size=size,
+            backend=backend,
+            estimator_options=_estimator_options(weights, region),
+            progress=show,
+        )
+    for result in results:
+        click.echo(_line(result), err=result.error is not None)
+    states = {result.state for result in results}
+    ctx.exit(2 if "failed" in states else 3 if "refused" in states else 0)
+
+
+@click.command("convert")
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .fidgety file.")
+@click.option("--fps", default=30.0, show_default=True, help="Of the recordings it learnt from.")
+@click.option("--clip-seconds", default=1.0, show_default=True)
+@click.option("--stride-seconds", default=2 / 3, show_default="2/3")
+@click.option(
+    "--profile", type=click.Choice(["stam", "fidgety"]), default="stam", show_default=True
+)
+def convert_command(
+    reference: Path,
+    out: Path,
+    fps: float,
+    clip_seconds: float,
+    stride_seconds: float,
+    profile: str,
+) -> None:
+    """Turn a checkpoint of the STAM paper's code into a model file, running nothing in it."""
+    from fidgety.models.convert import convert_checkpoint
+
+    checkpoint = convert_checkpoint(
+        reference,
+        out,
+        fps=fps,
+        clip_seconds=clip_seconds,
+        stride_seconds=stride_seconds,
+        profile=profile,
+    )
+    for note in checkpoint.notes:
+        click.echo(note)
+    click.echo(f"Model: {out}")
+
+
+@click.command("doctor")
+@click.option("--fetch-weights", is_flag=True, help="Fetch the pose estimator's weights.")
+def doctor_command(fetch_weights: bool) -> None:
+    """Say what is installed, what is missing, and how to get it."""
+    from fidgety.doctor import examine
+
+    if fetch_weights:
+        from fidgety.pose.estimators import fetch
+
+        click.echo(f"Weights: {fetch()}")
+    for finding in examine():
+        click.echo(str(finding))
+
+
+def _line(result: Any) -> str:
+    if result.error is not None:
+        return f"{result.name}: {result.error}"
+    content = result.assessment
+    where = result.folder / "report.html"
+    quality = content["quality"]
+    if result.state == "refused":
+        reasons = " ".join(r["text"] for r in quality["reasons"] if r["severity"] == "refuse")
+        return f"{result.name}: refused. {reasons} Report: {where}"
+    low, high = content["interval"]
+    trained = content["model"]["trained"]
+    kind = " (model trained on simulated infants)" if trained and trained["simulated"] else ""
+    decision = str(content["decision"]).replace("_", " ")
+    return (
+        f"{result.name}: risk {content['risk']:.2f} ({low:.2f} to {high:.2f}), {decision}, "
+        f"quality {quality['verdict']}{kind}. Report: {where}"
+    )
+
+
+def _estimator_options(weights: Path | None, region: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if weights is not None:
+        options["weights"] = str(weights)
+    if region is not None:
+        numbers = region.split(",")
+        try:
+            x, y, width, height = (float(number) for number in numbers)
+        except ValueError as error:
+            raise click.BadParameter("give X,Y,WIDTH,HEIGHT", param_hint="--region") from error
+        options["region"] = (x, y, width, height)
+    return options

@@ -1,0 +1,277 @@
+"""Many recordings through the main path: one folder each, a summary, a bad one stops no other."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fidgety.assess import Assessment, Assessor
+from fidgety.errors import FidgetyError, StudyError
+from fidgety.files import existing, file_error, make_folder, write_text
+from fidgety.pose.estimators import estimate
+from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
+from fidgety.pose.formats import find_recordings, read
+from fidgety.pose.pose import Pose, read_native
+from fidgety.report import write_report
+
+__all__ = ["Input", "Screened", "find_inputs", "screen"]
+
+SUMMARY = (
+    "recording",
+    "state",
+    "verdict",
+    "decision",
+    "risk",
+    "low",
+    "high",
+    "usable_s",
+    "message",
+)
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Input:
+    """A recording to be assessed.
+
+    Parameters
+    ----------
+    name : str
+        Of the recording: its folder below the output folder.
+    path : Path
+        Film, pose file, or folder of pose files.
+    format : str
+        A pose format, or "video".
+    """
+
+    name: str
+    path: Path
+    format: str
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What became of one recording.
+
+    Parameters
+    ----------
+    name : str
+        Of the recording.
+    folder : Path
+        Holds ``assessment.json`` and ``report.html``.
+    assessment : dict or None
+        The content of ``assessment.json``; None if it failed.
+    kept : bool
+        It was there already, from the same recording and model.
+    error : FidgetyError or None
+        Why there is none.
+    """
+
+    name: str
+    folder: Path
+    assessment: dict[str, Any] | None
+    kept: bool = False
+    error: FidgetyError | None = None
+
+    @property
+    def state(self) -> str:
+        """In one word: assessed, refused or failed."""
+        if self.assessment is None:
+            return "failed"
+        return "refused" if self.assessment["quality"]["verdict"] == "refused" else "assessed"
+
+
+def find_inputs(paths: Iterable[str | os.PathLike[str]], format: str = "auto") -> list[Input]:
+    """Recordings among paths; a folder stands for the films and pose recordings in it.
+
+    Raises
+    ------
+    StudyError
+        E280 if two recordings would share one name, or there are none.
+    PoseError, FileError
+        As `fidgety.pose.formats.find_recordings`.
+    """
+    found: list[Input] = []
+    for path in map(existing, paths):
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        films = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
+        found += [Input(film.stem, film, "video") for film in films]
+        if not films or len(films) < len(inside):
+            try:
+                poses = find_recordings(path, format)
+            except FidgetyError as error:
+                if films and error.code == "E332":
+                    continue  # a folder of films and notes
+                raise
+            found += [Input(name, place, kind) for name, place, kind in poses if place not in films]
+    names = [item.name.casefold() for item in found]
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins or not found:
+        raise StudyError(
+            "E280",
+            f"Several recordings named {twins[0]!r}" if twins else "There is nothing to assess",
+            remedy="Rename one of them, or assess them into different folders"
+            if twins
+            else "Give films, pose files, or folders of them",
+        )
+    return found
+
+
+def screen(
+    inputs: Sequence[Input],
+    assessor: Assessor,
+    out: str | os.PathLike[str],
+    *,
+    age_weeks: float | None = None,
+    skeleton: str | None = None,
+    fps: float | None = None,
+    size: Sequence[int] | None = None,
+    backend: str = "blazepose",
+    estimator_options: dict[str, Any] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    film_progress: Callable[[float, float], None] | None = None,
+) -> list[Screened]:
+    """Assess recordings, each into its own folder of `out`; write ``summary.csv``.
+
+    What `out` holds already of the same recording, model and options is kept.
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+        From `find_inputs`.
+    assessor : Assessor
+        With its model.
+    out : path-like
+        Output folder.
+    age_weeks : float, optional
+        Corrected age, of all the recordings.
+    skeleton, fps, size
+        What pose files do not say themselves.
+    backend, estimator_options
+        Pose estimator for films, as `fidgety.pose.estimators.estimate`.
+    progress : callable (done, total, name), optional
+        Called after each recording.
+    film_progress : callable (seconds done, seconds in all), optional
+        Called while a film is looked at.
+
+    Raises
+    ------
+    FileError
+        E501 to E503 if `out` cannot be written.
+    """
+    folder = make_folder(out)
+    said = {"skeleton": skeleton, "fps": fps, "size": list(size) if size else None}
+    options = {"backend": backend, **(estimator_options or {})}
+    results = []
+    for done, item in enumerate(inputs, start=1):
+        place = folder / item.name
+        try:
+            key = _key(item, assessor, {**said, **options, "age_weeks": age_weeks})
+            standing = _standing(place, key)
+            if standing is not None:
+                results.append(Screened(item.name, place, standing, kept=True))
+            else:
+                if item.format == "video":
+                    pose = _estimated(item, place, key, options, film_progress)
+                else:
+                    pose = read(
+                        item.path, format=item.format, skeleton=skeleton, fps=fps, size=size
+                    )
+                assessment = assessor.assess(pose, name=item.name, age_weeks=age_weeks)
+                results.append(Screened(item.name, place, _saved(assessment, place, key)))
+        except FidgetyError as error:
+            results.append(Screened(item.name, place, None, error=error))
+        if progress:
+            progress(done, len(inputs), item.name)
+    _write_summary(folder / "summary.csv", results)
+    return results
+
+
+def _saved(assessment: Assessment, folder: Path, key: str) -> dict[str, Any]:
+    """Write the report, then the assessment that marks the folder as finished."""
+    content = assessment.to_dict()
+    content["input"]["key"] = key
+    write_report(content, folder / "report.html")
+    assessment.save(folder)
+    return content
+
+
+def _estimated(
+    item: Input,
+    folder: Path,
+    key: str,
+    options: dict[str, Any],
+    progress: Callable[[float, float], None] | None,
+) -> Pose:
+    """The pose in a film; kept in the folder, so that another model need not look again."""
+    path = folder / "pose.parquet"
+    film_key = key.split("-")[0]
+    if path.exists():
+        pose = read_native(path)
+        if any(step.get("film_key") == film_key for step in pose.history):
+            return pose
+    backend = options["backend"]
+    more = {name: value for name, value in options.items() if name != "backend"}
+    pose = estimate(item.path, backend, progress=progress, **more)
+    pose = pose.then("screen", arguments={"film_key": film_key})
+    pose.save(path)
+    return pose
+
+
+def _key(item: Input, assessor: Assessor, options: dict[str, Any]) -> str:
+    """What must agree for an assessment to be kept: content, model, options."""
+    digest = hashlib.sha256()
+    files = sorted(item.path.iterdir()) if item.path.is_dir() else [item.path]
+    try:
+        for file in files:
+            if not file.is_file():
+                continue
+            with file.open("rb") as handle:
+                while block := handle.read(_BLOCK):
+                    digest.update(block)
+    except OSError as error:
+        raise file_error(error, item.path) from error
+    settings = json.dumps([options, assessor.quality.to_dict(), assessor.seed], sort_keys=True)
+    rest = hashlib.sha256((settings + assessor.model.digest).encode()).hexdigest()
+    return f"{digest.hexdigest()}-{rest[:16]}"
+
+
+def _standing(folder: Path, key: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads((folder / "assessment.json").read_text("utf-8"))
+        same = content["input"]["key"] == key and (folder / "report.html").exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return content if same else None
+
+
+def _write_summary(path: Path, results: Sequence[Screened]) -> None:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(SUMMARY)
+    for result in results:
+        content = result.assessment or {}
+        quality = content.get("quality", {})
+        low, high = content.get("interval") or (None, None)
+        reasons = "; ".join(reason["text"] for reason in quality.get("reasons", ()))
+        table.writerow(
+            [
+                result.name,
+                result.state,
+                quality.get("verdict"),
+                content.get("decision"),
+                content.get("risk"),
+                low,
+                high,
+                quality.get("usable_seconds"),
+                str(result.error) if result.error else reasons,
+            ]
+        )
+    write_text(path, text.getvalue())
