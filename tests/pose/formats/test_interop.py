@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import warnings
 
 import numpy as np
@@ -18,10 +19,8 @@ needs_movement = pytest.mark.skipif(not HAVE_MOVEMENT, reason="needs the extra i
 
 
 def test_the_missing_extra_is_named(tmp_path, monkeypatch):
-    def refuse(name: str):
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(interop.importlib, "import_module", refuse)
+    for name in ("h5py", "pynwb", "movement", "movement.io"):
+        monkeypatch.setitem(sys.modules, name, None)
     path = tmp_path / "a.h5"
     path.write_bytes(interop.HDF5 + b"\0" * 100)
     for name in ("auto", "nwb", "sleap", "deeplabcut-h5"):
