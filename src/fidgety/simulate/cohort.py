@@ -78,9 +78,15 @@ DIFFICULTIES: dict[Difficulty, SimulationConfig] = {
     "medium": SimulationConfig(movement=MovementConfig(disguise=0.83)),
     "hard": SimulationConfig(
         movement=MovementConfig(
-            disguise=1.0, amplitude_deg=3.5, sporadic_share=0.15, intermittent_share=0.6
+            disguise=0.82,
+            amplitude_deg=2.5,
+            amplitude_spread=0.4,
+            sporadic_share=0.2,
+            intermittent_share=0.6,
+            kicking_probability=0.4,
+            crying_probability=0.15,
         ),
-        tracker=TrackerConfig(noise=(0.006, 0.015)),
+        tracker=TrackerConfig(noise=(0.008, 0.02)),
     ),
 }
 
