@@ -43,3 +43,17 @@ def test_graph_equals_the_reference_exactly(reference, model):
 def test_unused_norm_was_never_run_by_the_reference(reference):
     assert reference["weights/sag.data_bn.num_batches_tracked"] > 0
     assert reference["weights/bn1.num_batches_tracked"] == 0
+
+
+def test_frozen_numbers_at_three_depths(reference, model):
+    """Where a change enters shows in the first of these to fail."""
+    graph = model.blocks[0].graph[0]
+    assert graph[0, :4].tolist() == pytest.approx([1 / 12, 1 / 16, 1 / 13, 1 / 8])
+    with torch.inference_mode():
+        clip = torch.from_numpy(reference["input"][:1, 0])  # (1, 7, 30, 18)
+        normed, _ = model.input_norm(clip)
+        vector, _ = model.encode(clip)
+        logit = model(torch.from_numpy(reference["input"])).logit
+    np.testing.assert_allclose(normed[0, 0, 0, :3], [-0.869271, 0.191069, 1.292427], atol=1e-5)
+    np.testing.assert_allclose(vector[0, :3], [-0.460116, -0.477791, 0.303049], atol=2e-6)
+    np.testing.assert_allclose(logit, [-0.108902, 0.008232], atol=2e-6)

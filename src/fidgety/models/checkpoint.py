@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from fidgety.errors import CheckpointError, ConfigError, PoseError
+from fidgety.errors import CheckpointError, ConfigError, FileError, PoseError
 from fidgety.files import existing, file_error, whole_file
 from fidgety.models.stam import STAM
 from fidgety.motion.clips import ClipConfig, WindowConfig
@@ -250,8 +250,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with existing(path, "file").open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    try:
+        with existing(path, "file").open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise error if isinstance(error, FileError) else file_error(error, path) from error
 
 
 def _metadata(raw: bytes, source: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from fidgety.settings import from_plain, to_plain
 __all__ = ["COMPRESS_SCALES", "STAM", "STAMConfig", "STAMOutput"]
 
 # Where ``compress`` turns from linear to logarithmic, for the 7 channels in their order: about the
-# size of fidgety movements in trunk lengths, per second, per second squared.
+# size of fidgety movements in trunk lengths, per second, per second squared (profile fidgety).
 COMPRESS_SCALES = (1.0, 1.0, 0.2, 0.2, 2.0, 2.0, 0.2)
 
 
