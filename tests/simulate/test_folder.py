@@ -98,6 +98,17 @@ def test_real_recordings_are_not_mixed_with_simulated_ones(tmp_path):
         simulate_study(tmp_path, infants=2, seconds=1)
 
 
+def test_the_same_study_can_be_written_again_but_no_other_over_it(tmp_path):
+    wish = {"infants": 1, "seconds": 1, "fps": 15}
+    pose = simulate_study(tmp_path, **wish) / "estimated_poses" / "s0000.parquet"
+    before = pose.read_bytes()
+    simulate_study(tmp_path, **wish)
+    assert pose.read_bytes() == before
+    with pytest.raises(StudyError, match="E238"):
+        simulate_study(tmp_path, seed=1, **wish)
+    assert pose.read_bytes() == before
+
+
 def test_nothing_is_written_for_an_impossible_wish(tmp_path):
     with pytest.raises(StudyError, match="E232"):
         simulate_study(tmp_path / "study", seconds=-1)

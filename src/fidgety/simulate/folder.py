@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +52,7 @@ def simulate_study(
     Parameters
     ----------
     out : path-like
-        A folder that is new, empty, or holds a simulated study to be replaced file by file.
+        A folder that is new, empty, or holds this very study, which is then written again.
     infants : int
         Number of infants.
     abnormal_fraction : float
@@ -92,8 +94,6 @@ def simulate_study(
         recordings_per_infant=recordings_per_infant,
     )
     first = next(cohort)  # refuses impossible wishes before anything is written
-    folder = _free_folder(out)
-    config = DIFFICULTIES[difficulty] if isinstance(difficulty, str) else difficulty
     arguments = {
         "infants": infants,
         "abnormal_fraction": abnormal_fraction,
@@ -103,16 +103,7 @@ def simulate_study(
         "difficulty": difficulty if isinstance(difficulty, str) else "custom",
         "recordings_per_infant": recordings_per_infant,
     }
-    write_json(
-        folder / "study.json",
-        {
-            "schema_version": 1,
-            "simulated": True,
-            "skeleton": SKELETON.name,
-            "arguments": arguments,
-            "settings": asdict(config),
-        },
-    )
+    folder = _described_folder(out, arguments, _config(difficulty))
     labels, patterns = [], []
     total = infants * recordings_per_infant
     for done, recording in enumerate(_chained(first, cohort), start=1):
@@ -136,16 +127,34 @@ def simulate_study(
     return folder
 
 
-def _free_folder(out: str | os.PathLike[str]) -> Path:
+def _config(difficulty: Difficulty | SimulationConfig) -> SimulationConfig:
+    return DIFFICULTIES[difficulty] if isinstance(difficulty, str) else difficulty
+
+
+def _described_folder(
+    out: str | os.PathLike[str], arguments: dict[str, Any], config: SimulationConfig
+) -> Path:
+    """The study's folder with its ``study.json``; the same study may be written over itself."""
+    content = {
+        "schema_version": 1,
+        "simulated": True,
+        "skeleton": SKELETON.name,
+        "arguments": arguments,
+        "settings": asdict(config),
+    }
     folder = make_folder(out)
-    if any(folder.iterdir()) and not (folder / "study.json").is_file():
+    about = folder / "study.json"
+    known = about.read_text(encoding="utf-8") if about.is_file() else ""
+    write_again = known == json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    if any(folder.iterdir()) and not write_again:
         raise StudyError(
             "E238",
-            "The folder is not empty and holds no simulated study",
+            "The folder is not empty",
             where=out,
-            why="simulated and real recordings must not mix",
-            remedy="Choose a new folder",
+            why="recordings of two studies must not mix",
+            remedy="Choose a new folder, or delete this one first",
         )
+    write_json(about, content)
     return folder
 
 
