@@ -1,4 +1,4 @@
-"""A film with what was seen drawn on it: skeleton, attention, quality marks; and a contact sheet."""
+"""A film with what was seen drawn on it, skeleton, attention, quality marks; a contact sheet."""
 
 from __future__ import annotations
 

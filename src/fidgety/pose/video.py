@@ -93,7 +93,9 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         first = next(_pictures(av, container, stream, _Tally()), None)
         if first is None:
             raise _nothing(source)
-        width, height = _upright_size(first)
+        width, height = _square_pixels(first, _aspect(stream))
+        if _clockwise(first) in (90, 270):
+            width, height = height, width
         rate = stream.average_rate or stream.guessed_rate
         return VideoInfo(
             size=(width, height),
@@ -131,7 +133,7 @@ def frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
     tally = _Tally()
     with _opened(av, source) as container:
         stream = _stream(container, source)
-        stated = _stated_duration(container, stream)
+        stated, aspect = _stated_duration(container, stream), _aspect(stream)
         start_s: float | None = None
         last_s = -np.inf
         for picture in _pictures(av, container, stream, tally):
@@ -140,7 +142,7 @@ def frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
                 continue
             start_s = picture.time if start_s is None else start_s
             last_s = picture.time - start_s
-            yield Frame(last_s, _image(picture))
+            yield Frame(last_s, _image(picture, aspect))
     if start_s is None:
         raise _nothing(source)
     _report(source, tally, last_s, stated)
@@ -305,9 +307,9 @@ def _pictures(av: ModuleType, container: Any, stream: Any, tally: _Tally) -> Ite
                 yield picture
 
 
-def _image(picture: Any) -> NDArray[np.uint8]:
+def _image(picture: Any, aspect: Fraction) -> NDArray[np.uint8]:
     """RGB picture (H, W, 3), turned upright, with square pixels."""
-    width, height = _square_pixels(picture)
+    width, height = _square_pixels(picture, aspect)
     image = picture.to_ndarray(format="rgb24", width=width, height=height)
     turn = _clockwise(picture)
     if turn:
@@ -316,17 +318,15 @@ def _image(picture: Any) -> NDArray[np.uint8]:
     return image
 
 
-def _square_pixels(picture: Any) -> tuple[int, int]:
+def _aspect(stream: Any) -> Fraction:
+    """Width of a stored pixel over its height; 1 unless the file says something sensible."""
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    return aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
+
+
+def _square_pixels(picture: Any, aspect: Fraction) -> tuple[int, int]:
     """Width and height with square pixels, before rotation."""
-    aspect = getattr(picture, "sample_aspect_ratio", None) or Fraction(1)
-    if not Fraction(1, 4) <= aspect <= 4:
-        aspect = Fraction(1)
     return round(picture.width * aspect), picture.height
-
-
-def _upright_size(picture: Any) -> tuple[int, int]:
-    width, height = _square_pixels(picture)
-    return (height, width) if _clockwise(picture) in (90, 270) else (width, height)
 
 
 def _clockwise(picture: Any) -> int:
