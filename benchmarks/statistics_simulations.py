@@ -1,6 +1,6 @@
 """Simulations behind the defaults of ``fidgety.study.statistics``; quoted in docs/statistics.md.
 
-    python benchmarks/statistics_simulations.py [coverage] [calibrators] [abstention] [scope] [speed]
+    python benchmarks/statistics_simulations.py [PART ...] [--repeats N] [--seed S]
 
 Scores are drawn from normal distributions; no infant, real or simulated, is involved.
 """
@@ -62,9 +62,7 @@ def _even(x: np.ndarray) -> np.ndarray:
 def calibrators(rng: np.random.Generator, repeats: int) -> None:
     """Log loss above that of the true risk, in millinats: smaller is better."""
     methods = ("none", "platt", "firth", "logistic", "beta", "isotonic")
-    print(
-        f"log loss above the true risk's, x 1000, mean of {repeats} cohorts, 15 % abnormal, AUC 0.86"
-    )
+    print(f"log loss above the true risk's, x 1000, mean of {repeats} cohorts, 15 % abnormal")
     print(f"{'logits':>14} {'infants':>8}  " + "  ".join(f"{m:>9}" for m in methods))
     shapes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "right": _even,
@@ -112,9 +110,7 @@ def _logits(
 
 def abstention(rng: np.random.Generator, repeats: int) -> None:
     """Errors on fresh infants against the stated rate, and how many are answered."""
-    print(
-        f"abstention: mean of {repeats} cohorts of 20 % abnormal, AUC 0.86, 2000 fresh infants each"
-    )
+    print(f"abstention: mean of {repeats} cohorts, 20 % abnormal, 2000 fresh scores each")
     print(f"{'infants':>8} {'stated':>7}  {'missed':>8} {'false alarms':>13} {'answered':>9}")
     fresh = np.repeat((1, 0), (400, 1600))
     for n in (50, 100, 235):
@@ -134,9 +130,8 @@ def abstention(rng: np.random.Generator, repeats: int) -> None:
 def scope(rng: np.random.Generator, repeats: int) -> None:
     """False alarms on fresh recordings, and detection of shifted ones, 12 correlated features."""
     print(f"out-of-scope rule, mean of {repeats} cohorts, 12 correlated features")
-    print(
-        f"{'infants':>8} {'stated':>7}  {'false alarms':>13} {'found, 3 SD on 2':>17} {'5 % bad rows':>13}"
-    )
+    heads = ("infants", "stated", "false alarms", "found: 3 SD on 2", "same, 5 % spoilt")
+    print("  ".join(f"{head:>16}" for head in heads))
     names = [f"f{k}" for k in range(12)]
     for n in (40, 100, 235):
         for rate in (0.05, 0.1):
@@ -158,7 +153,8 @@ def scope(rng: np.random.Generator, repeats: int) -> None:
                     )
                 )
             alarms, found, spoilt_found = np.mean(rows, axis=0)
-            print(f"{n:>8} {rate:>7}  {alarms:>13.3f} {found:>17.3f} {spoilt_found:>13.3f}")
+            cells = (n, rate, *(round(float(v), 3) for v in (alarms, found, spoilt_found)))
+            print("  ".join(f"{cell:>16}" for cell in cells))
 
 
 def speed(rng: np.random.Generator, repeats: int) -> None:
