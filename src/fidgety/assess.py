@@ -33,7 +33,7 @@ __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
 SCHEMA_VERSION = 1
 THRESHOLD = 0.5  # of the calibrated risk
 # Reasons that show only once a recording is cleaned; they refuse it like the gate's own.
-REFUSALS = ("E105", "E107", "E108")
+REFUSALS = ("E105", "E108", "E131")
 Decision = Literal["abnormal", "normal", "cannot_say"]
 
 

@@ -138,7 +138,7 @@ def clean(pose: Pose, profile: str | Profile = "fidgety") -> Pose:
     Raises
     ------
     PoseError
-        E107 if shoulders or hips are never seen together, E108 if the recording is shorter than
+        E131 if shoulders or hips are never seen together, E108 if the recording is shorter than
         the profile's windows, E109 if the pose is not in pixels.
     """
     chosen = profile_from(profile)
@@ -288,7 +288,7 @@ def _check_positive(settings: Any, **values: float) -> None:
 
 def _no_trunk(pose: Pose) -> PoseError:
     return PoseError(
-        "E107",
+        "E131",
         "Shoulders and hips are never seen together",
         where=pose.source or None,
         why="every position is measured in trunk lengths",
