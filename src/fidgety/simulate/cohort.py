@@ -73,12 +73,21 @@ class SimulationConfig:
 # losses tell the classes apart; quantiles of speed and acceleration do so less and less.
 DIFFICULTIES: dict[Difficulty, SimulationConfig] = {
     "easy": SimulationConfig(
-        movement=MovementConfig(disguise=0.67, sporadic_share=0.05, exaggerated_share=0.0)
+        movement=MovementConfig(disguise=0.65, sporadic_share=0.05, exaggerated_share=0.0)
     ),
-    "medium": SimulationConfig(movement=MovementConfig(disguise=0.83)),
+    "medium": SimulationConfig(
+        movement=MovementConfig(
+            disguise=0.6,
+            amplitude_deg=2.8,
+            amplitude_spread=0.4,
+            intermittent_share=0.5,
+            kicking_probability=0.35,
+        ),
+        tracker=TrackerConfig(noise=(0.007, 0.016)),
+    ),
     "hard": SimulationConfig(
         movement=MovementConfig(
-            disguise=0.82,
+            disguise=0.8,
             amplitude_deg=2.5,
             amplitude_spread=0.4,
             sporadic_share=0.2,
