@@ -64,7 +64,7 @@ def draw_timeline(whole: dict[str, Any]) -> Markup:
     clips, end = whole["clips"], _duration(whole)
     rows = binned(whole["movement"], end)
     x = linear((0, end), (LEFT, WIDTH - RIGHT))
-    marked = [reason for reason in whole["quality"]["reasons"] if reason["ranges"]]
+    marked = _in_part(whole["quality"]["reasons"], end)
     top = MARKS_TOP + 14 + (MARK_HEIGHT + 6 if marked else 0)
     bottom = top + ATTENTION_HEIGHT + len(rows) * (ROW_HEIGHT + GAP) + 4
     shapes = [_marks(marked, x, bottom)] if marked else []
@@ -82,10 +82,11 @@ def draw_timeline(whole: dict[str, Any]) -> Markup:
 def binned(
     movement: dict[str, Any], end: float, columns: int = COLUMNS
 ) -> dict[str, list[float | None]]:
-    """Mean movement of each body part in `columns` equal stretches of 0..`end` seconds.
+    """Mean movement of each body part in at most `columns` equal stretches of 0..`end` seconds.
 
     A stretch without a measured value is None.
     """
+    columns = max(1, min(columns, len(movement["time_s"])))  # no column between two values
     edges = [end * column / columns for column in range(columns)] + [math.inf]
     return mean_between(movement, list(pairwise(edges)))
 
@@ -108,6 +109,16 @@ def mean_between(
             low, high = bisect_left(times, start), bisect_left(times, end)
             means[part].append((sums[high] - sums[low]) / (high - low) if high > low else None)
     return means
+
+
+def _in_part(reasons: Sequence[dict[str, Any]], end: float) -> list[dict[str, Any]]:
+    """Reasons that hold for a part of the recording; one that holds throughout marks nothing."""
+    kept = []
+    for reason in reasons:
+        ranges = [r for r in reason["ranges"] if r and r[1] - r[0] < 0.95 * end]
+        if ranges:
+            kept.append({**reason, "ranges": ranges})
+    return kept
 
 
 def _usable(clip: dict[str, Any]) -> bool:
@@ -200,7 +211,8 @@ def _stride(clips: Sequence[dict[str, Any]]) -> float:
 def _movement(rows: dict[str, list[float | None]], end: float, top: float) -> list[Markup]:
     """One row for each part, all to one scale, so that limbs can be compared."""
     most = max((v for row in rows.values() for v in row if v is not None), default=0.0) or 1.0
-    x = linear((0, COLUMNS), (LEFT, WIDTH - RIGHT))
+    columns = max(map(len, rows.values()), default=1)
+    x = linear((0, columns), (LEFT, WIDTH - RIGHT))
     drawn = []
     for index, (part, row) in enumerate(rows.items()):
         floor = top + index * (ROW_HEIGHT + GAP) + ROW_HEIGHT
