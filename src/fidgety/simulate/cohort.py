@@ -87,15 +87,15 @@ DIFFICULTIES: dict[Difficulty, SimulationConfig] = {
     ),
     "hard": SimulationConfig(
         movement=MovementConfig(
-            disguise=0.8,
-            amplitude_deg=2.5,
-            amplitude_spread=0.4,
-            sporadic_share=0.2,
-            intermittent_share=0.6,
+            disguise=0.67,
+            amplitude_deg=1.8,
+            amplitude_spread=0.5,
+            sporadic_share=0.25,
+            intermittent_share=0.7,
             kicking_probability=0.4,
             crying_probability=0.15,
         ),
-        tracker=TrackerConfig(noise=(0.008, 0.02)),
+        tracker=TrackerConfig(noise=(0.012, 0.025)),
     ),
 }
 
