@@ -200,7 +200,8 @@ def test_cannot_say_is_an_answer(sample: dict[str, Any]) -> None:
 def test_out_of_scope_gives_no_numbers_of_infants(sample: dict[str, Any]) -> None:
     out = sample | {"scope": {"in_scope": False, "text": "An adult, by its proportions."}}
     section = parse(render_report(out)).one("section", id="risk")
-    assert "Outside what the model knows. An adult, by its proportions." in section.text
+    assert section.one("p", class_="decision").text == "Outside what the model knows"
+    assert "An adult, by its proportions." in section.one("p", class_="notice").text
     assert not section.all(id="odds")
 
 
@@ -208,6 +209,16 @@ def test_an_uncalibrated_score_is_not_called_a_probability(sample: dict[str, Any
     page = parse(render_report(sample | {"calibrated": False}))
     assert not page.all(id="odds")
     assert "not calibrated" in page.one("section", id="risk").text
+
+
+def test_counts_elsewhere_by_hand(sample: dict[str, Any]) -> None:
+    # 40 of 120 in the cohort: odds 1 to 2. Risk 0.5 doubles them, whatever they were.
+    even = sample | {"risk": 0.5, "interval": [0.2, 1.0]}
+    table = parse(render_report(even)).one("details", id="odds-table")
+    rows = [[cell.text for cell in row.all()] for row in table.one("tbody").all("tr")]
+    assert rows[0] == ["10 of 100", "18 of 100", "5 of 100", "100 of 100"]  # 2/9, 1/18
+    assert rows[1][:2] == ["20 of 1,000", "39 of 1,000"]  # 2/49
+    assert rows[2][:2] == ["20 of 10,000", "40 of 10,000"]
 
 
 def test_a_failed_check_speaks_against_the_map(sample: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from fidgety.report.timeline import draw_timeline, even_share, mean_between, mom
 
 __all__ = ["prevalence_of", "render_report"]
 
+PREVALENCES = (0.1, 0.02, 0.002)  # offered beside that of the cohort
 NOT_GIVEN = Markup('<span class="absent">not given</span>')
 FORMS = {
     "risk": lambda v: words.fixed(v, 2),
@@ -58,18 +59,22 @@ def prevalence_of(trained: Mapping[str, Any]) -> float | None:
 def _context(whole: dict[str, Any]) -> dict[str, Any]:
     """Everything the template shows beyond the assessment itself."""
 
-    def number(key: str, form: str = "two") -> Markup:
+    def number(key: str, form: str = "two", unit: str = "") -> Markup:
         """The value at `key`, rounded for the eye, exact in the markup, traceable by its key."""
         value = look_up(whole, key)
         if value is None:
             return NOT_GIVEN
-        text = FORMS[form](value)
-        return Markup('<data value="{}" data-key="{}">{}</data>').format(value, key, text)
+        text = Markup('<data value="{}" data-key="{}">{}</data>').format(
+            value, key, FORMS[form](value)
+        )
+        return text + Markup("&nbsp;") + unit if unit else text
 
     risk, scores = whole["risk"], whole["cohort"]["scores"]
     return {
         "a": whole,
         "number": number,
+        "absent": NOT_GIVEN,
+        "prevalences": PREVALENCES,
         "words": words,
         "refused": whole["quality"]["verdict"] == "refused",
         "created": _moment(whole["created"]),
@@ -97,16 +102,23 @@ def _odds(whole: dict[str, Any]) -> dict[str, Any] | None:
     unknown_kind = whole["scope"]["in_scope"] is False
     if risk is None or unknown_kind or not whole["calibrated"] or not 0 <= risk <= 1:
         return None
-    low, high = whole["interval"] or (risk, risk)
+    ends = whole["interval"] or (risk, risk)
     size = words.sample_size(risk, *([] if base is None else [base]))
     return {
         "base": base,
         "before": None if base is None else words.count_of(base, size),
         "after": words.count_of(risk, size),
-        "low": words.count_of(low, size),
-        "high": words.count_of(high, size),
+        "ends": [words.count_of(end, size) for end in ends],
         "hundred": draw_hundred(risk, whole["interval"]),
+        "elsewhere": [] if base is None else [_at(here, base, risk, ends) for here in PREVALENCES],
     }
+
+
+def _at(here: float, base: float, risk: float, ends: tuple[float, float]) -> list[str]:
+    """Counts at the prevalence `here`: before the film, after it, at the ends of the interval."""
+    after, low, high = (words.shift_prevalence(value, base, here) for value in (risk, *ends))
+    size = words.sample_size(after, here)
+    return [words.count_of(value, size) for value in (here, after, low, high)]
 
 
 def _timeline(whole: dict[str, Any]) -> dict[str, Any] | None:
