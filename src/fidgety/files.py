@@ -37,7 +37,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     make_folder(target.parent)
-    draft = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    draft = target.with_name(f".{secrets.token_hex(8)}.tmp{target.suffix}")
     try:
         yield draft
         with draft.open("rb+") as handle:
@@ -52,9 +52,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write `text` as UTF-8, whole or not at all; return the path."""
+    """Write `text` as UTF-8, whole or not at all; return the path.
+
+    What UTF-8 cannot hold (odd bytes of a file name) becomes an escape that JSON reads back.
+    """
     with whole_file(path) as draft:
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     return Path(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from fidgety.errors import ConfigError, PoseError
 from fidgety.motion.sequence import PoseSequence
 
 __all__ = ["ClipConfig", "Clips", "WindowConfig", "split", "windows"]
+
+_ROUNDING_S = 1e-6  # times nearer than this are the same time
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class ClipConfig:
     min_observed: float = 0.6
 
     def __post_init__(self) -> None:
-        if not (np.isfinite([self.length_s, self.stride_s]).all() and self.length_s > 0):
+        if not (math.isfinite(self.length_s) and self.length_s > 0):
             raise ConfigError("E702", f"Clips of {self.length_s} s", remedy="Use seconds above 0")
         if not 0 < self.stride_s <= self.length_s:
             raise ConfigError(
@@ -55,15 +58,15 @@ class WindowConfig:
     Parameters
     ----------
     length_s, overlap_s : float
-        Seconds of a window and of the overlap of consecutive ones; the published 1000 and 200 frames
-        at 30 fps by default.
+        Seconds of a window and of the overlap of consecutive ones; the published 1000 and 200
+        frames at 30 fps by default.
     """
 
     length_s: float = 1000 / 30
     overlap_s: float = 200 / 30
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.length_s) and 0 <= self.overlap_s < self.length_s):
+        if not (math.isfinite(self.length_s) and 0 <= self.overlap_s < self.length_s):
             raise ConfigError(
                 "E702",
                 f"Windows of {self.length_s} s with {self.overlap_s} s of overlap",
@@ -140,34 +143,35 @@ def split(sequence: PoseSequence, config: ClipConfig | None = None) -> Clips:
 def windows(clips: Clips, config: WindowConfig | None = None) -> list[slice]:
     """Windows over clips: each a slice of consecutive clips; together they hold every clip.
 
-    A window holds the clips that lie wholly within it; the last one ends with the last clip.
+    A window holds the clips that lie wholly within it; the last one ends with the last clip. A
+    window starts early where the overlap asked for would leave out the clips across its border.
     """
     config = config or WindowConfig()
-    first, last = clips.start_s[0], clips.start_s[-1]
-    room = config.length_s - clips.length_s + 1e-9
+    room = config.length_s - clips.length_s + _ROUNDING_S
     if room < 0:
         raise ConfigError(
             "E702",
             f"Windows of {config.length_s} s hold no clip of {clips.length_s:.2f} s",
             remedy="Lengthen the window or shorten the clip",
         )
-    step = config.length_s - config.overlap_s
-    count = 1 + max(0, int(np.ceil((last - first - room) / step)))
-    starts = first + step * np.arange(count)
-    starts[-1] = min(starts[-1], max(first, last - room))
-    return [
-        slice(
-            int(np.searchsorted(clips.start_s, start - 1e-9)),
-            int(np.searchsorted(clips.start_s, start + room, side="right")),
-        )
-        for start in starts
-    ]
+    starts = clips.start_s
+    final = max(starts[0], starts[-1] - room)  # the last window ends with the last clip
+    begin, found = starts[0], []
+    while True:
+        begin = min(begin, final)
+        first = int(np.searchsorted(starts, begin - _ROUNDING_S))
+        after = int(np.searchsorted(starts, begin + room, side="right"))
+        found.append(slice(first, after))
+        if after == len(starts):
+            return found
+        wanted = begin + config.length_s - config.overlap_s
+        begin = min(max(wanted, starts[first + 1]), starts[after])
 
 
 def _observed_share(
     sequence: PoseSequence, starts: NDArray[np.intp], length: int
 ) -> NDArray[np.float64]:
     """Share of observed joints and frames of each clip (K,)."""
-    seen = np.isfinite(sequence.values).all(axis=0).mean(axis=1)  # (T,)
-    total = np.concatenate([[0.0], np.cumsum(seen)])
-    return (total[starts + length] - total[starts]) / length
+    seen = np.isfinite(sequence.values).all(axis=0)  # (T, V)
+    total = np.concatenate([[0], np.cumsum(np.count_nonzero(seen, axis=1))])  # exact: whole numbers
+    return (total[starts + length] - total[starts]) / (length * sequence.values.shape[2])

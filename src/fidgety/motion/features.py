@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import PoseError
 from fidgety.motion.preprocess import Profile, StamProfile
-from fidgety.motion.smoothing import rolling_mean
+from fidgety.motion.smoothing import rolling_mean, whole_frames
 from fidgety.pose.pose import Pose
 
 __all__ = ["CHANNELS", "compute"]
@@ -29,11 +29,13 @@ def compute(pose: Pose, profile: Profile) -> tuple[NDArray[np.float64], float]:
     Parameters
     ----------
     pose : Pose
-        Cleaned by `fidgety.motion.preprocess.clean` with the same profile: trunk lengths, even times.
+        Cleaned by `fidgety.motion.preprocess.clean` with the same profile: trunk lengths, even
+        times.
     profile : Profile
         `stam`: velocity is the frame difference times fps, averaged over a trailing window, and
         displacement is a length per frame, as published. `fidgety`: central differences of fourth
-        order, zero phase, and displacement is the path length per second.
+        order, zero phase, NaN in the two frames at either end and around a gap; displacement is
+        the path length per second.
 
     Returns
     -------
@@ -51,47 +53,57 @@ def compute(pose: Pose, profile: Profile) -> tuple[NDArray[np.float64], float]:
         raise PoseError("E109", "The pose is not normalised", remedy="Clean it first")
     fps = pose.fps
     if isinstance(profile, StamProfile):
-        return _published(pose, int(profile.derivative_s * fps))
+        if len(pose) < 3:
+            raise _too_short(len(pose), 3)
+        return _published(pose, whole_frames(profile.derivative_s, fps))
     if len(pose) < 5:
         raise _too_short(len(pose), 5)
-    velocity, acceleration = _central(pose.xy, fps)
-    speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
-    return _stacked(pose.xy, velocity, acceleration, speed), float(pose.time[0])
+    features = np.empty((len(CHANNELS), len(pose), pose.xy.shape[1]))
+    features[:2] = pose.xy.transpose(2, 0, 1)
+    features[2:, :2] = features[2:, -2:] = np.nan
+    _central(features[:2], fps, features[2:4, 2:-2], features[4:6, 2:-2])
+    np.hypot(features[2], features[3], out=features[6])
+    return features, float(pose.time[0])
 
 
 def _published(pose: Pose, window: int) -> tuple[NDArray[np.float64], float]:
     fps, lost = pose.fps, max(window - 1, 0)
     if len(pose) < 2 * lost + 3:
         raise _too_short(len(pose), 2 * lost + 3)
-    step = np.diff(pose.xy, axis=0)  # (T - 1, V, 2)
+    xy = np.ascontiguousarray(pose.xy.transpose(0, 2, 1))  # (T, 2, V)
+    step = np.diff(xy, axis=0)  # (T - 1, 2, V)
     velocity, _ = rolling_mean(step * fps, window)
     acceleration, _ = rolling_mean(np.diff(velocity, axis=0) * fps, window)
     kept = len(acceleration)
-    displacement = np.linalg.norm(step[-kept:], axis=-1, keepdims=True)
-    features = _stacked(pose.xy[-kept:], velocity[-kept:], acceleration, displacement)
+    features = np.empty((len(CHANNELS), kept, xy.shape[2]))
+    for channel, part in ((0, xy), (2, velocity), (4, acceleration)):
+        features[channel : channel + 2] = part[-kept:].transpose(1, 0, 2)
+    np.hypot(step[-kept:, 0], step[-kept:, 1], out=features[6])
     return features, float(pose.time[-kept])
 
 
 def _central(
-    xy: NDArray[np.float64], fps: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """First and second derivative (T, V, 2), exact for cubics; NaN two frames around a gap."""
-    velocity = np.full_like(xy, np.nan)
-    acceleration = np.full_like(xy, np.nan)
-    near, far = xy[3:-1] - xy[1:-3], xy[4:] - xy[:-4]
-    velocity[2:-2] = (8 * near - far) * (fps / 12)
-    near, far = xy[3:-1] + xy[1:-3], xy[4:] + xy[:-4]
-    acceleration[2:-2] = (16 * near - far - 30 * xy[2:-2]) * (fps * fps / 12)
-    # One frame at either end: differences of second order reach there, except for acceleration.
-    velocity[1], velocity[-2] = (xy[2] - xy[0]) * (fps / 2), (xy[-1] - xy[-3]) * (fps / 2)
-    velocity[0], velocity[-1] = velocity[1], velocity[-2]
-    for edge, inner in ((slice(0, 2), 2), (slice(-2, None), -3)):
-        acceleration[edge] = acceleration[inner]
-    return velocity, acceleration
+    xy: NDArray[np.float64],
+    fps: float,
+    velocity: NDArray[np.float64],
+    acceleration: NDArray[np.float64],
+) -> None:
+    """First and second derivative (2, T - 4, V) of positions (2, T, V), exact for cubics.
 
-
-def _stacked(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.ascontiguousarray(np.concatenate(parts, axis=-1).transpose(2, 0, 1))  # (7, T, V)
+    Both need two frames on either side: they are missing at the two ends and around a gap.
+    """
+    left, right, outer_left, outer_right = xy[:, 1:-3], xy[:, 3:-1], xy[:, :-4], xy[:, 4:]
+    np.subtract(right, left, out=velocity)
+    velocity *= 8
+    velocity -= outer_right
+    velocity += outer_left
+    velocity *= fps / 12
+    np.add(right, left, out=acceleration)
+    acceleration *= 16
+    acceleration -= outer_right
+    acceleration -= outer_left
+    acceleration -= 30 * xy[:, 2:-2]
+    acceleration *= fps * fps / 12
 
 
 def _too_short(frames: int, needed: int) -> PoseError:

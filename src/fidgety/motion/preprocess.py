@@ -1,14 +1,17 @@
 """Clean and normalise a pose, by one of two profiles.
 
-`stam` repeats the published steps (Nguyen-Thai et al. 2021, after Chambers et al. 2020): 0.5 s rolling
-median and mean, upper and lower body each centred and rotated. It removes movement above 1 Hz.
+`stam` repeats the published steps (Nguyen-Thai et al. 2021, after Chambers et al. 2020): rolling
+median and mean of 0.5 s, upper and lower body each centred and rotated. It removes movement above
+1 Hz.
 
-`fidgety` keeps the band of fidgety movements: it smooths by confidence-weighted local parabolas (gain
-0.95 at 3 Hz), fills short gaps only, and follows the body's slow drift, so that trunk motion stays.
+`fidgety` keeps the band of fidgety movements: it smooths by confidence-weighted local parabolas
+(gain 0.95 at 3 Hz), fills short gaps only, and follows the body's slow drift, so that trunk motion
+stays.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,8 +20,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from fidgety.errors import ConfigError, PoseError
-from fidgety.motion.smoothing import bridge_gaps, local_parabola, resample, rolling_mean
-from fidgety.motion.smoothing import rolling_median
+from fidgety.motion.smoothing import (
+    add_lost_frames,
+    bridge_gaps,
+    local_parabola,
+    resample,
+    rolling_mean,
+    rolling_median,
+    whole_frames,
+)
 from fidgety.pose.pose import Pose
 from fidgety.settings import from_plain, to_plain
 
@@ -27,6 +37,7 @@ __all__ = ["PROFILES", "FidgetyProfile", "Profile", "StamProfile", "clean", "pro
 SHOULDERS = ("right_shoulder", "left_shoulder")
 HIPS = ("right_hip", "left_hip")
 FloatArray = NDArray[np.float64]
+_LARGEST = 1000.0  # frames per second, seconds, trunk lengths per second squared: all lie far below
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,8 @@ class StamProfile:
     derivative_s: float = 0.25
 
     def __post_init__(self) -> None:
-        _check_positive(self, fps=self.fps or 30.0)
-        _check_positive(self, smooth_s=self.smooth_s, derivative_s=self.derivative_s)
+        optional = {} if self.fps is None else {"fps": self.fps}
+        _check_positive(self, smooth_s=self.smooth_s, derivative_s=self.derivative_s, **optional)
 
 
 @dataclass(frozen=True)
@@ -65,12 +76,13 @@ class FidgetyProfile:
         Keypoints below are taken as not seen, 0 to 1.
     jump_trunk, jump_acceleration : float
         A keypoint that leaves its track and returns within `jump_s` by more than ``jump_trunk +
-        jump_acceleration / 2 * dt**2`` (trunk lengths, and trunk lengths per second squared) is an error
-        of the tracker. The default acceleration is that of a kick of half a trunk length at 3 Hz.
+        jump_acceleration / 2 * dt**2`` (trunk lengths, and trunk lengths per second squared) is an
+        error of the tracker, dt being half the time away. The default acceleration is that of a
+        kick of half a trunk length at 3 Hz.
     jump_s : float
-        Longest excursion, to either side of its middle, that is taken for a tracker's error.
+        Longest dt, that is, half of the longest excursion taken for a tracker's error.
     max_gap_s : float
-        Longest gap that is bridged; longer ones stay missing.
+        Longest time between two sightings that is bridged; in longer gaps a joint stays missing.
     smooth_s : float
         Standard deviation of the weights of the local parabola. Position gain at frequency f is
         ``(1 + u) exp(-u)``, u = (2 pi f smooth_s)^2 / 2: 0.95 at 3 Hz, 0.71 at 5.3 Hz for 0.045 s.
@@ -92,7 +104,7 @@ class FidgetyProfile:
     def __post_init__(self) -> None:
         positive = {k: v for k, v in to_plain(self).items() if k != "min_confidence"}
         _check_positive(self, **positive)
-        if not 0 <= self.min_confidence < 1:
+        if not (_is_number(self.min_confidence) and 0 <= self.min_confidence < 1):
             raise ConfigError("E702", f"min_confidence is {self.min_confidence}, not within 0 to 1")
 
 
@@ -111,7 +123,7 @@ def profile_from(profile: str | Profile, settings: dict[str, Any] | None = None)
     ConfigError
         E704 for an unknown profile, E701 and E702 for its settings.
     """
-    if not isinstance(profile, str):
+    if isinstance(profile, StamProfile | FidgetyProfile):
         return profile
     if profile not in PROFILES:
         raise ConfigError(
@@ -159,34 +171,41 @@ def clean(pose: Pose, profile: str | Profile = "fidgety") -> Pose:
 
 
 def _clean_stam(pose: Pose, profile: StamProfile) -> tuple[FloatArray, FloatArray, FloatArray]:
+    if len(pose) < 2:
+        raise _too_short(pose, "one frame shows no movement")
     fps = pose.fps if profile.fps is None else profile.fps
     xy, time = resample(pose.xy, pose.time, fps)  # (T, V, 2), (T,)
-    height = pose.size[1] if pose.size else 1.0  # scale and origin cancel in trunk lengths
-    xy = bridge_gaps(xy / height, time, limit_s=np.inf, hold_last=True)
-    window = int(profile.smooth_s * fps)
+    xy = bridge_gaps(xy, time, limit_s=np.inf, hold_last=True)
+    window = whole_frames(profile.smooth_s, fps)
     xy, lost = rolling_median(xy, window)
     xy, more = rolling_mean(xy, window)
-    time = time[lost + more : lost + more + len(xy)]
-    seen = ~np.isnan(xy).all(axis=(0, 2))  # (V,) a joint never seen costs no frames of the others
-    kept = ~np.isnan(xy[:, seen]).any(axis=(1, 2))
-    if len(xy) == 0 or not kept.any():
+    if len(xy) == 0:
         raise _too_short(pose, f"the {profile.name} profile's windows do not fit")
-    first = int(np.argmax(kept))  # gaps at the start stay missing, so later frames are all kept
-    xy, time = xy[first:], time[first:]
+    time = time[lost + more : lost + more + len(xy)]
     halves = _halves(pose)
     trunk = _trunk_ends(pose, xy)
-    scale = np.linalg.norm(trunk[0] - trunk[1], axis=-1)[:, None]  # (T, 1)
+    scale = np.linalg.norm(trunk[0] - trunk[1], axis=-1)  # (T,)
+    scale[scale == 0] = np.nan
+    # A joint stays missing until it is first seen; nothing can be measured before the trunk is.
+    known = np.flatnonzero(~np.isnan(scale))
+    if len(known) == 0:
+        raise _no_trunk(pose)
     result = np.empty_like(xy)
     for half, ends, origin in zip(halves, (SHOULDERS, HIPS), trunk, strict=True):
         right, left = (xy[:, pose.skeleton.index[joint]] for joint in ends)
-        result[:, half] = _levelled(xy[:, half] - origin[:, None], right - left) / scale[..., None]
+        result[:, half] = _levelled(xy[:, half] - origin[:, None], right - left)
+    result /= scale[:, None, None]
     result[:, halves[1], 1] += 1.0
-    return result, np.where(np.isnan(result[..., 0]), 0.0, 1.0), time
+    result = result[known[0] :]
+    return result, np.where(np.isnan(result[..., 0]), 0.0, 1.0), time[known[0] :]
 
 
 def _clean_fidgety(
     pose: Pose, profile: FidgetyProfile
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    frames = whole_frames(float(pose.time[-1] - pose.time[0]), profile.fps) + 1
+    if frames < 2:
+        raise _too_short(pose, "one frame shows no movement")
     confidence = np.where(pose.confidence < profile.min_confidence, 0.0, pose.confidence)
     xy = np.where(confidence[..., None] > 0, pose.xy, np.nan)
     shoulders, hips = _trunk_ends(pose, xy)
@@ -194,28 +213,25 @@ def _clean_fidgety(
     if np.isnan(length).all() or not np.nanmedian(length) > 0:
         raise _no_trunk(pose)
     jumps = _excursions(xy, pose.time, profile, float(np.nanmedian(length)))  # (T, V)
-    xy = np.where(jumps[..., None], np.nan, xy)
-    confidence = np.where(jumps, 0.0, confidence)
-    grid = pose.time[0] + np.arange(int(pose.duration_s * profile.fps + 1e-6)) / profile.fps
-    if len(grid) < 2:
-        raise _too_short(pose, "fewer than two frames")
-    xy, confidence = local_parabola(
-        xy, confidence, pose.time, grid, profile.smooth_s, profile.max_gap_s
-    )
+    xy[jumps] = np.nan
+    confidence[jumps] = 0.0
+    grid = pose.time[0] + np.arange(frames) / profile.fps
+    xy, confidence, time = add_lost_frames(xy, confidence, pose.time, limit_s=profile.max_gap_s)
+    xy, confidence = local_parabola(xy, confidence, time, grid, profile.smooth_s, profile.max_gap_s)
     center, direction, scale = _slow_body(pose, xy, profile)
-    moved = xy - center[:, None]
+    direction = direction / scale[:, None]
+    xy -= center[:, None]
     cos, sin = direction[:, :1], direction[:, 1:]  # (T, 1) turns hips -> shoulders upwards (-y)
-    turned = np.stack(
-        [cos * moved[..., 0] + sin * moved[..., 1], cos * moved[..., 1] - sin * moved[..., 0]],
-        axis=-1,
-    )
-    return turned / scale[:, None, None], confidence, grid
+    turned = np.empty_like(xy)
+    turned[..., 0] = cos * xy[..., 0] + sin * xy[..., 1]
+    turned[..., 1] = cos * xy[..., 1] - sin * xy[..., 0]
+    return turned, confidence, grid
 
 
 def _slow_body(
     pose: Pose, xy: FloatArray, profile: FidgetyProfile
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Slowly followed trunk: centre (T, 2), direction of its left-right axis (T, 2), length (T,)."""
+    """Slowly followed trunk: centre (T, 2), direction from right to left (T, 2), length (T,)."""
     shoulders, hips = _trunk_ends(pose, xy)
     trunk = shoulders - hips
     length = np.linalg.norm(trunk, axis=-1, keepdims=True)
@@ -238,14 +254,23 @@ def _excursions(
 ) -> NDArray[np.bool_]:
     """Keypoints (T, V) that leave their track and return to it faster than a limb can."""
     wrong = np.zeros(xy.shape[:2], dtype=bool)
-    step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
-    for k in range(1, min(int(profile.jump_s / step + 1e-6), (len(time) - 1) // 2) + 1):
+    if len(time) < 3:
+        return wrong
+    longest = whole_frames(profile.jump_s, 1 / float(np.median(np.diff(time))))
+    for k in range(1, min(longest, (len(time) - 1) // 2) + 1):
         here, before, after = xy[k:-k], xy[: -2 * k], xy[2 * k :]
         apart = time[2 * k :] - time[: -2 * k]  # (T - 2k,)
         limit = trunk * (profile.jump_trunk + profile.jump_acceleration / 2 * (apart / 2) ** 2)
+        limit = np.square(limit)[:, None]
         away = np.minimum(_squared(here - before), _squared(here - after))
-        away_limit = np.square(limit)[:, None]
-        wrong[k:-k] |= (away > away_limit) & (4 * _squared(after - before) < away)
+        middle, joint = np.nonzero((away > limit) & (4 * _squared(after - before) < away))
+        wrong[middle + k, joint] = True
+        for row in (middle + k + shift for shift in range(1 - k, k)):  # the rest of the excursion
+            to_track = np.minimum(
+                _squared(xy[row, joint] - before[middle, joint]),
+                _squared(xy[row, joint] - after[middle, joint]),
+            )
+            wrong[row, joint] |= to_track > limit[middle, 0]
     return wrong
 
 
@@ -278,12 +303,16 @@ def _levelled(points: FloatArray, axis: FloatArray) -> FloatArray:
 
 def _check_positive(settings: Any, **values: float) -> None:
     for name, value in values.items():
-        if not (np.isfinite(value) and value > 0):
+        if not (_is_number(value) and 0 < value <= _LARGEST):
             raise ConfigError(
                 "E702",
-                f"{name} of profile {settings.name} is {value}",
-                remedy="Use a number above 0",
+                f"{name} of profile {settings.name} is {value!r}",
+                remedy=f"Use a number above 0, at most {_LARGEST:g}",
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _no_trunk(pose: Pose) -> PoseError:

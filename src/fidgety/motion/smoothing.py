@@ -6,10 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["bridge_gaps", "local_parabola", "resample", "rolling_mean", "rolling_median"]
+__all__ = [
+    "add_lost_frames",
+    "bridge_gaps",
+    "local_parabola",
+    "resample",
+    "rolling_mean",
+    "rolling_median",
+    "whole_frames",
+]
 
 FloatArray = NDArray[np.float64]
-_BLOCK = 256  # frames at a time, so that the gathered windows stay in the processor's cache
+_ROUNDING_S = 1e-6  # times nearer than this are the same time
+_REACH = 4.0  # standard deviations; the weight beyond is below 4e-4
+_BLOCK, _BLOCKS = 16, 64  # times that share a strip of frames; strips at once, to stay in cache
+
+
+def whole_frames(seconds: float, fps: float) -> int:
+    """Whole frames that fit in a time; rounding of the frame rate takes none away."""
+    return int(seconds * fps + 1e-6)
 
 
 def resample(xy: FloatArray, time: FloatArray, fps: float) -> tuple[FloatArray, FloatArray]:
@@ -19,9 +34,9 @@ def resample(xy: FloatArray, time: FloatArray, fps: float) -> tuple[FloatArray, 
     Returns the positions and their times.
     """
     steps = np.diff(time)
-    if len(time) < 2 or np.allclose(steps, 1 / fps, rtol=0, atol=1e-3 / fps):
+    if np.all(np.abs(steps - 1 / fps) <= 1e-3 / fps):
         return xy, time
-    grid = time[0] + np.arange(int((time[-1] - time[0]) * fps + 1e-6) + 1) / fps
+    grid = time[0] + np.arange(whole_frames(time[-1] - time[0], fps) + 1) / fps
     after = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
     share = ((grid - time[after - 1]) / steps[after - 1])[:, None, None]
     a, b = xy[after - 1], xy[after]
@@ -49,7 +64,8 @@ def bridge_gaps(
         inside = (nearby > 0) & (nearby < len(seen))
         after = time[seen[np.minimum(nearby, len(seen) - 1)]]
         before = time[seen[np.maximum(nearby - 1, 0)]]
-        bridged = inside & (after - before <= limit_s) | (hold_last & (nearby == len(seen)))
+        short = after - before <= limit_s + _ROUNDING_S
+        bridged = inside & short | (hold_last & (nearby == len(seen)))
         rows = np.flatnonzero(gaps)[bridged]
         for axis in range(2):
             filled[rows, joint, axis] = np.interp(time[rows], time[seen], xy[seen, joint, axis])
@@ -66,17 +82,19 @@ def rolling_median(xy: FloatArray, window: int) -> tuple[FloatArray, int]:
         return xy, 0
     if len(xy) < window:
         return xy[:0], 0
-    missing = np.isnan(xy)
-    columns = np.where(missing, 0.0, xy).reshape(len(xy), -1).T  # (2 V, T)
-    ranks = {(window - 1) // 2, window // 2}  # an even window's median lies between two ranks
-    medians = [
-        sum(ndimage.rank_filter(column, rank, size=window) for rank in ranks) / len(ranks)
-        for column in np.ascontiguousarray(columns)
-    ]
+    missing = np.isnan(xy[..., 0])  # (T, V)
+    columns = np.where(missing[..., None], 0.0, xy).reshape(len(xy), -1).T  # (2 V, T)
+    medians = np.ascontiguousarray(columns)
+    for column in medians:
+        low = ndimage.rank_filter(column, (window - 1) // 2, size=window)
+        if window % 2:
+            column[:] = low
+        else:  # the median of an even window lies between two ranks
+            column[:] = (low + ndimage.rank_filter(column, window // 2, size=window)) / 2
     back, ahead = window // 2, (window - 1) // 2
-    result = np.stack(medians, axis=1).reshape(xy.shape)[back : len(xy) - ahead]
+    result = medians.T.reshape(xy.shape)[back : len(xy) - ahead]
     if missing.any():
-        counts = np.cumsum(np.concatenate([np.zeros_like(xy[:1]), missing]), axis=0)
+        counts = np.cumsum(np.concatenate([np.zeros_like(missing[:1]), missing]), axis=0, dtype=int)
         result[counts[window:] > counts[:-window]] = np.nan
     return result, back
 
@@ -87,8 +105,35 @@ def rolling_mean(xy: FloatArray, window: int) -> tuple[FloatArray, int]:
         return xy, 0
     if len(xy) < window:
         return xy[:0], 0
-    total = sum(xy[k : len(xy) - window + 1 + k] for k in range(window))
-    return np.asarray(total) / window, window // 2
+    total = xy[: len(xy) - window + 1].copy()
+    for k in range(1, window):
+        total += xy[k : len(xy) - window + 1 + k]
+    total /= window
+    return total, window // 2
+
+
+def add_lost_frames(
+    xy: FloatArray, confidence: FloatArray, time: FloatArray, *, limit_s: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Put a frame in which nothing was seen wherever the file left one out.
+
+    Cameras drop frames; a step of more than 1.5 usual ones and at most `limit_s` is such a place.
+    After it, a joint lost by the camera and one lost by the tracker are gaps alike.
+    """
+    steps = np.diff(time)
+    usual = float(np.median(steps))
+    lost = np.where(steps <= limit_s + _ROUNDING_S, np.rint(steps / usual) - 1, 0).astype(int)
+    lost[steps < 1.5 * usual] = 0
+    if not lost.any():
+        return xy, confidence, time
+    behind = np.repeat(np.arange(len(steps)), lost)  # (L,) the frame before each lost one
+    order = np.arange(len(behind)) - np.repeat(np.cumsum(lost) - lost, lost) + 1
+    times = time[behind] + steps[behind] * order / (lost[behind] + 1)
+    return (
+        np.insert(xy, behind + 1, np.nan, axis=0),
+        np.insert(confidence, behind + 1, 0.0, axis=0),
+        np.insert(time, behind + 1, times),
+    )
 
 
 def local_parabola(
@@ -102,13 +147,13 @@ def local_parabola(
     """Smooth and resample by a confidence-weighted parabola around each time of `grid`.
 
     Zero phase. With even confidence the gain at frequency f is ``(1 + u) exp(-u)``,
-    u = (2 pi f sigma_s)^2 / 2. Where frames are far apart the weights widen to two thirds of a frame
-    step, so that a parabola can be laid at all.
+    u = (2 pi f sigma_s)^2 / 2. Where frames are far apart the weights widen to two thirds of a
+    frame step, so that a parabola can be laid at all.
 
     Parameters
     ----------
     xy, confidence, time : ndarray (T, V, 2), (T, V), (T,)
-        Positions (NaN where not seen), confidence (0 there), seconds.
+        Positions (NaN where not seen), confidence (0 there), seconds; T at least 2.
     grid : ndarray (G,)
         Seconds wanted, increasing.
     sigma_s, max_gap_s : float
@@ -120,61 +165,80 @@ def local_parabola(
         NaN and 0 within longer gaps and outside the first and last frame seen.
     """
     seen = confidence > 0
-    values = np.where(seen[..., None], xy, 0.0)
-    filled = np.where(seen[..., None], xy, np.nan)
-    covered, weight = _coverage(seen, confidence, time, grid, max_gap_s)
-    if not seen.all():
-        filled = bridge_gaps(filled, time, limit_s=max_gap_s)
-        values = np.nan_to_num(filled, nan=0.0)
-        bridged = ~seen & ~np.isnan(filled[..., 0])
-        confidence = np.where(bridged, 0.1, confidence)  # leads the parabola through, no more
     step = float(np.median(np.diff(time)))
-    sigma = max(sigma_s, step * 2 / 3)
-    reach = max(2, int(np.ceil(3 * sigma / step)))
-    smooth = _weighted_parabola(values, confidence, time, grid, sigma, reach)
+    covered, weight = _coverage(seen, confidence, time, grid, max(max_gap_s, 1.5 * step))
+    if not seen.all():
+        xy = bridge_gaps(np.where(seen[..., None], xy, np.nan), time, limit_s=max_gap_s)
+        empty = np.isnan(xy[..., 0])
+        # A bridge leads the parabola through, no more.
+        confidence = np.where(seen, confidence, np.where(empty, 0.0, 0.1))
+        xy = np.where(empty[..., None], 0.0, xy)
+    smooth = _weighted_parabola(xy, confidence, time, grid, max(sigma_s, step * 2 / 3))
     smooth[~covered] = np.nan
     return smooth, np.where(covered, weight, 0.0)
 
 
 def _weighted_parabola(
-    values: FloatArray,
-    confidence: FloatArray,
-    time: FloatArray,
-    grid: FloatArray,
-    sigma: float,
-    reach: int,
+    xy: FloatArray, confidence: FloatArray, time: FloatArray, grid: FloatArray, sigma: float
 ) -> FloatArray:
     """Value at each grid time of the least-squares parabola through the frames around it."""
-    nearest = np.clip(np.searchsorted(time, grid), 1, len(time) - 1)
-    nearest -= grid - time[nearest - 1] < time[nearest] - grid
-    index = nearest[:, None] + np.arange(-reach, reach + 1)  # (G, W) frames around each time
-    inside = (index >= 0) & (index < len(time))
-    index = np.clip(index, 0, len(time) - 1)
-    apart = (time[index] - grid[:, None]) / sigma  # (G, W)
-    kernel = np.where(inside, np.exp(-0.5 * apart * apart), 0.0)
-    powers = kernel[:, None] * apart[:, None] ** np.arange(5)[:, None]  # (G, 5, W)
     joints = confidence.shape[1]
-    packed = np.concatenate(  # (T, 3 V): weight, weight * x, weight * y
-        [confidence, confidence * values[..., 0], confidence * values[..., 1]], axis=1
-    )
-    sums = np.empty((len(grid), 5, 3 * joints))
-    for start in range(0, len(grid), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        np.matmul(powers[block], packed[index[block]], out=sums[block])
-    s0, s1, s2, s3, s4 = (sums[:, power, :joints] for power in range(5))  # (G, V) each
+    weighted = confidence[..., None] * xy  # (T, V, 2)
+    packed = np.concatenate([confidence, weighted[..., 0], weighted[..., 1]], axis=1)  # (T, 3 V)
+    smooth = np.empty((len(grid), joints, 2))
+    for start in range(0, len(grid), _BLOCK * _BLOCKS):
+        part = grid[start : start + _BLOCK * _BLOCKS]
+        blocks = np.pad(part, (0, -len(part) % _BLOCK), mode="edge").reshape(-1, _BLOCK)
+        rows, powers = _strips(time, blocks, sigma)  # (N, I), (N, 5, B, I)
+        strips = packed[rows]  # (N, I, 3 V)
+        width = rows.shape[1]
+        sums = powers.reshape(len(rows), -1, width) @ strips[..., :joints]
+        moments = (powers[:, :3].reshape(len(rows), -1, width)) @ strips[..., joints:]
+        fitted = _vertex_values(
+            sums.reshape(-1, 5, _BLOCK, joints), moments.reshape(-1, 3, _BLOCK, 2, joints)
+        )
+        smooth[start : start + len(part)] = fitted.reshape(-1, joints, 2)[: len(part)]
+    return smooth
+
+
+def _strips(
+    time: FloatArray, blocks: FloatArray, sigma: float
+) -> tuple[NDArray[np.intp], FloatArray]:
+    """Frames (N, I) within reach of each block of times (N, B), and their weights.
+
+    The weights (N, 5, B, I) are Gaussian, times the distance in `sigma` to the power 0 to 4.
+    """
+    reach = _REACH * sigma
+    first = np.searchsorted(time, blocks[:, 0] - reach)
+    after = np.searchsorted(time, blocks[:, -1] + reach, side="right")
+    rows = first[:, None] + np.arange(max(1, int((after - first).max())))  # (N, I)
+    beyond = rows >= after[:, None]
+    rows = np.minimum(rows, len(time) - 1)
+    apart = (time[rows][:, None] - blocks[..., None]) / sigma  # (N, B, I)
+    powers = np.empty((len(blocks), 5, *apart.shape[1:]))
+    powers[:, 0] = np.exp(-0.5 * apart * apart)
+    powers[:, 0][(np.abs(apart) > _REACH) | beyond[:, None]] = 0.0
+    for power in range(1, 5):
+        np.multiply(powers[:, power - 1], apart, out=powers[:, power])
+    return rows, powers
+
+
+def _vertex_values(sums: FloatArray, moments: FloatArray) -> FloatArray:
+    """Solve the normal equations for the parabola's value in the middle.
+
+    Weights' moments (N, 5, B, V), weighted positions' (N, 3, B, 2, V) -> (N, B, V, 2).
+    """
+    s0, s1, s2, s3, s4 = (sums[:, power] for power in range(5))  # (N, B, V) each
     # First row of the inverse of the normal equations' matrix [[s0 s1 s2] [s1 s2 s3] [s2 s3 s4]].
     c0, c1, c2 = s2 * s4 - s3 * s3, s2 * s3 - s1 * s4, s1 * s3 - s2 * s2
     determinant = s0 * c0 + s1 * c1 + s2 * c2
     # Too few frames for a parabola: the weighted mean serves.
-    steady = determinant > 1e-6 * s0**3
-    safe = np.where(steady, determinant, 1.0)
-    smooth = np.empty((len(grid), joints, 2))
-    for axis in range(2):
-        columns = slice(joints * (axis + 1), joints * (axis + 2))
-        y0, y1, y2 = (sums[:, power, columns] for power in range(3))
-        mean = y0 / np.where(s0 > 0, s0, 1.0)
-        smooth[..., axis] = np.where(steady, (c0 * y0 + c1 * y1 + c2 * y2) / safe, mean)
-    return smooth
+    unsteady = determinant <= 1e-6 * s0**3
+    c0[unsteady], c1[unsteady], c2[unsteady] = 1.0, 0.0, 0.0
+    determinant[unsteady] = np.where(s0[unsteady] > 0, s0[unsteady], 1.0)
+    rows = np.stack([c0, c1, c2], axis=1) / determinant[:, None]  # (N, 3, B, V)
+    values = (rows[:, :, :, None] * moments).sum(axis=1)  # (N, B, 2, V)
+    return values.swapaxes(-1, -2)
 
 
 def _coverage(
@@ -182,19 +246,17 @@ def _coverage(
     confidence: FloatArray,
     time: FloatArray,
     grid: FloatArray,
-    max_gap_s: float,
+    limit_s: float,
 ) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Whether each grid time lies between frames seen at most `max_gap_s` apart, and how surely."""
-    step = float(np.median(np.diff(time)))
+    """Whether each grid time lies between frames seen at most `limit_s` apart, and how surely."""
     rows = np.arange(len(time))[:, None]
     last = np.maximum.accumulate(np.where(seen, rows, -1), axis=0)  # (T, V)
     following = np.minimum.accumulate(np.where(seen, rows, len(time))[::-1], axis=0)[::-1]
-    right = np.clip(np.searchsorted(time, grid - 1e-9), 0, len(time) - 1)
-    left = np.clip(np.searchsorted(time, grid + 1e-9, side="right") - 1, 0, len(time) - 1)
+    right = np.clip(np.searchsorted(time, grid - _ROUNDING_S), 0, len(time) - 1)
+    left = np.clip(np.searchsorted(time, grid + _ROUNDING_S, side="right") - 1, 0, len(time) - 1)
     before, after = last[left], following[right]  # (G, V)
     inside = (before >= 0) & (after < len(time))
     before, after = np.maximum(before, 0), np.minimum(after, len(time) - 1)
-    limit = max(max_gap_s, 1.5 * step) + 1e-9
-    covered = inside & (time[after] - time[before] <= limit)
+    covered = inside & (time[after] - time[before] <= limit_s + _ROUNDING_S)
     joints = np.arange(confidence.shape[1])[None]
     return covered, np.minimum(confidence[before, joints], confidence[after, joints])

@@ -69,9 +69,9 @@ class Pose:
     film: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        xy = np.array(self.xy, dtype=np.float64)  # (T, V, 2), a copy of our own
-        confidence = np.array(self.confidence, dtype=np.float64)  # (T, V)
-        time = np.array(self.time, dtype=np.float64)  # (T,)
+        xy = _numbers(self.xy)  # (T, V, 2), a copy of our own
+        confidence = _numbers(self.confidence)  # (T, V)
+        time = _numbers(self.time)  # (T,)
         joints = len(self.skeleton)
         if xy.ndim != 3 or xy.shape[1:] != (joints, 2):
             raise _bad("E310", f"Positions are {xy.shape}, not (frames, {joints}, 2)")
@@ -87,7 +87,7 @@ class Pose:
             raise _bad("E311", "The pose holds infinite values")
         if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
             raise _bad("E312", "Times must be finite and strictly increasing")
-        if self.size is not None and (len(self.size) != 2 or min(self.size) <= 0):
+        if self.size is not None and not _is_size(self.size):
             raise _bad("E314", f"Impossible image size {self.size}")
         confidence = np.nan_to_num(confidence, nan=0.0)
         if confidence.min() < 0 or confidence.max() > 1:
@@ -95,7 +95,7 @@ class Pose:
         unseen = np.isnan(xy).any(axis=2) | (confidence == 0)
         xy[unseen] = np.nan
         confidence[unseen] = 0.0
-        film = {name: np.array(measure, dtype=np.float64) for name, measure in self.film.items()}
+        film = {name: _numbers(measure) for name, measure in self.film.items()}
         if any(measure.shape != time.shape for measure in film.values()):
             raise _bad("E310", "A measure of the film has not one value a frame")
         for array in (xy, confidence, time, *film.values()):
@@ -196,7 +196,13 @@ class Pose:
         """Write the native Parquet file, whole or not at all; return its path.
 
         Columns ``time_s``, then ``<joint>_x``, ``<joint>_y``, ``<joint>_confidence`` for each
-        joint, then ``film_<measure>`` where there are any; the schema metadata key ``fidgety`` holds the rest as JSON.
+        joint, then ``film_<measure>`` where there are any; the schema metadata key ``fidgety``
+        holds the rest as JSON.
+
+        Raises
+        ------
+        FileError
+            E501 disk full, E502 not permitted, E503 refused otherwise.
         """
         columns: dict[str, NDArray[np.float64]] = {"time_s": self.time}
         for row, joint in enumerate(self.skeleton.joints):
@@ -204,10 +210,11 @@ class Pose:
             columns[f"{joint}_y"] = self.xy[:, row, 1]
             columns[f"{joint}_confidence"] = self.confidence[:, row]
         columns |= {f"film_{name}": measure for name, measure in self.film.items()}
-        built_in = self.skeleton.name in BUILT_IN_SKELETONS
+        name = self.skeleton.name
+        built_in = name in BUILT_IN_SKELETONS and self.skeleton == load_skeleton(name)
         meta = {
             "schema_version": SCHEMA_VERSION,
-            "skeleton": self.skeleton.name if built_in else self.skeleton.to_dict(),
+            "skeleton": name if built_in else self.skeleton.to_dict(),
             "size": None if self.size is None else list(self.size),
             "unit": self.unit,
             "source": self.source,
@@ -236,12 +243,12 @@ class Pose:
             E316 if `fps` is missing, zero, negative or not finite; else as `Pose`.
         """
         checked = check_fps(fps)
-        positions = np.asarray(xy, dtype=np.float64)
+        positions = _numbers(xy)
         return cls(
             xy=positions,
-            confidence=np.asarray(confidence, dtype=np.float64),
-            time=np.arange(len(positions)) / checked,
-            size=None if size is None else (int(size[0]), int(size[1])),
+            confidence=_numbers(confidence),
+            time=np.arange(positions.shape[0] if positions.ndim else 0) / checked,
+            size=None if size is None else tuple(size),  # type: ignore[arg-type]
             skeleton=load_skeleton(skeleton) if isinstance(skeleton, str) else skeleton,
             source=source,
         )
@@ -249,10 +256,11 @@ class Pose:
 
 def check_fps(fps: float | None) -> float:
     """Return `fps` as a float; raise `PoseError` E316 unless it is positive and at most 1000."""
-    if fps is None or not np.isfinite(fps) or not 0 < fps <= 1000:
+    number = isinstance(fps, int | float | np.integer | np.floating)
+    if not number or isinstance(fps, bool) or not 0 < fps <= 1000:
         raise PoseError(
             "E316",
-            "The frame rate is missing" if fps is None else f"Impossible frame rate {fps}",
+            "The frame rate is missing" if fps is None else f"Impossible frame rate {fps!r}",
             why="these pose files do not carry their times",
             remedy="Give the video's frame rate, for example --fps 30",
         )
@@ -291,45 +299,83 @@ def read_native(path: str | os.PathLike[str]) -> Pose:
             where=source.name,
             remedy="Update fidgety",
         )
-    layout = meta.get("skeleton")
-    skeleton = (
-        Skeleton.from_dict(layout) if isinstance(layout, dict) else load_skeleton(str(layout))
-    )
+    size, unit, history = meta.get("size"), meta.get("unit", "px"), meta.get("history") or []
+    if unit not in ("px", "trunk") or not (size is None or _is_size(size)):
+        raise _not_native(source, "its unit or image size makes no sense")
+    if not isinstance(history, list):
+        raise _not_native(source, "its history is not a list")
     try:
-        grid = {name: table[name].to_numpy().astype(np.float64) for name in table.column_names}
-        xy = np.stack(
-            [np.stack([grid[f"{j}_x"], grid[f"{j}_y"]], axis=-1) for j in skeleton.joints], axis=1
+        layout = meta.get("skeleton")
+        if isinstance(layout, dict):
+            skeleton = Skeleton.from_dict(layout)
+        elif layout in BUILT_IN_SKELETONS:  # a name from a file must not lead to other files
+            skeleton = load_skeleton(layout)
+        else:
+            raise _not_native(source, f"it names no known skeleton but {layout!r}")
+        return Pose(
+            **_columns(table, skeleton),
+            size=None if size is None else (int(size[0]), int(size[1])),
+            skeleton=skeleton,
+            unit=unit,
+            source=str(meta.get("source", "")),
+            history=tuple(step for step in history if isinstance(step, dict)),
         )
-        confidence = np.stack([grid[f"{joint}_confidence"] for joint in skeleton.joints], axis=1)
-        time = grid["time_s"]
-        film = {name[5:]: grid[name] for name in grid if name.startswith("film_")}
+    except PoseError as error:  # what is wrong is known, now also in which file
+        raise PoseError(
+            error.code, error.what, where=source.name, why=error.why, remedy=error.remedy
+        ) from error
+
+
+def _columns(table: pa.Table, skeleton: Skeleton) -> dict[str, Any]:
+    """Positions, confidence, time and film of a native table."""
+
+    def column(name: str) -> NDArray[np.float64]:
+        return table[name].to_numpy().astype(np.float64)
+
+    try:
+        keypoints = np.stack(  # (T, V, 3)
+            [
+                np.stack([column(f"{joint}_{kind}") for kind in ("x", "y", "confidence")], axis=-1)
+                for joint in skeleton.joints
+            ],
+            axis=1,
+        )
+        joint_columns = {
+            f"{j}_{kind}" for j in skeleton.joints for kind in ("x", "y", "confidence")
+        }
+        measures = [
+            name
+            for name in table.column_names
+            if name.startswith("film_") and name not in joint_columns
+        ]
+        return {
+            "xy": keypoints[..., :2],
+            "confidence": keypoints[..., 2],
+            "time": column("time_s"),
+            "film": {name[5:]: column(name) for name in measures},
+        }
     except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
         raise PoseError(
             "E321",
             f"Columns do not fit skeleton {skeleton.name}",
-            where=source.name,
             why=str(error),
             remedy="Write the file with Pose.save, or import it with its own format",
         ) from error
-    size, unit = meta.get("size"), meta.get("unit", "px")
-    if unit not in ("px", "trunk") or not (size is None or _is_size(size)):
-        raise _not_native(source, "its unit or image size makes no sense")
-    history = meta.get("history") or []
-    return Pose(
-        xy=xy,
-        confidence=confidence,
-        time=time,
-        size=None if size is None else (int(size[0]), int(size[1])),
-        skeleton=skeleton,
-        unit=unit,
-        source=str(meta.get("source", "")),
-        history=tuple(step for step in history if isinstance(step, dict)),
-        film=film,
-    )
 
 
-def _is_size(size: object) -> bool:
-    return isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) for side in size)
+def _numbers(values: ArrayLike) -> NDArray[np.float64]:
+    """A copy as floats; raises `PoseError` E310 where there is anything but numbers in a grid."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise _bad("E310", "The pose is not a grid of numbers") from error
+
+
+def _is_size(size: Any) -> bool:
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        return False
+    numbers = all(isinstance(side, int | float | np.number) for side in size)
+    return numbers and all(side > 0 and float(side).is_integer() for side in size)
 
 
 def _not_native(path: Path, why: str) -> PoseError:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError, PoseError
+from fidgety.files import file_error
 
 __all__ = [
     "BUILT_IN_SKELETONS",
@@ -31,7 +32,7 @@ __all__ = [
 
 BUILT_IN_SKELETONS = ("openpose18", "body25", "body25b", "coco17", "halpe26", "blazepose33")
 PARTS = ("head", "trunk", "right_arm", "left_arm", "right_leg", "left_leg")
-# A joint that a layout lacks but two of its joints enclose. OpenPose defines its neck and mid-hip so.
+# A joint that a layout lacks but two of its joints enclose: so OpenPose defines neck and mid-hip.
 MIDPOINTS = {
     "neck": ("right_shoulder", "left_shoulder"),
     "mid_hip": ("right_hip", "left_hip"),
@@ -63,7 +64,7 @@ class Skeleton:
     Raises
     ------
     PoseError
-        E305 if names repeat or a bone, pair, part or centre names an unknown joint.
+        E305 if names repeat or a bone, pair, part, centre or alias names an unknown joint.
     """
 
     name: str
@@ -82,6 +83,9 @@ class Skeleton:
         unknown = sorted({*named, *in_parts, self.center} - set(self.joints))
         if unknown:
             raise _bad_skeleton(self.name, f"not among its joints: {', '.join(unknown)}")
+        strays = sorted(set(self.aliases.values()) - set(self.joints))
+        if strays:
+            raise _bad_skeleton(self.name, f"aliases of no joint: {', '.join(strays)}")
         if any(a == b for a, b in self.bones):
             raise _bad_skeleton(self.name, "a bone ends where it begins")
         paired = [joint for pair in self.mirror_pairs for joint in pair]
@@ -116,7 +120,7 @@ class Skeleton:
         return np.array([self.index[name] for name in names], dtype=np.intp)
 
     def joint_named(self, name: str) -> str | None:
-        """This layout's joint for another spelling (``RShoulder``, ``Right Shoulder``), or None."""
+        """Return the joint spelt otherwise (``RShoulder``, ``Right Shoulder``), or None."""
         return self._spellings.get(_bare(name))
 
     def part_of(self, joint: str) -> str | None:
@@ -145,6 +149,7 @@ class Skeleton:
             "mirror_pairs": [list(pair) for pair in self.mirror_pairs],
             "parts": {part: list(joints) for part, joints in self.parts.items()},
             "center": self.center,
+            "aliases": dict(self.aliases),
         }
 
     @classmethod
@@ -162,6 +167,9 @@ class Skeleton:
         if unknown or missing:
             problem = f"unknown key {unknown[0]!r}" if unknown else f"no key {missing[0]!r}"
             raise _bad_skeleton(source, problem)
+        for key in ("joints", "bones", "mirror_pairs"):
+            if not isinstance(content.get(key, []), list | tuple):
+                raise _bad_skeleton(source, f"{key} is not a list")
         try:
             joints = tuple(str(joint) for joint in content["joints"])
             pairs = content.get("mirror_pairs")
@@ -182,7 +190,6 @@ class Skeleton:
             raise _bad_skeleton(source, str(error)) from error
 
 
-@lru_cache(maxsize=64)
 def load_skeleton(name: str | Path) -> Skeleton:
     """A built-in skeleton by name, or a user's own from a TOML file.
 
@@ -197,21 +204,30 @@ def load_skeleton(name: str | Path) -> Skeleton:
     ------
     PoseError
         E304 if there is no such skeleton, E305 if the file does not describe one.
+    FileError
+        E502 or E503 if the file cannot be read.
     """
     if str(name) in BUILT_IN_SKELETONS:
-        text = resources.files("fidgety.pose").joinpath(f"skeletons/{name}.toml").read_text("utf-8")
-        return Skeleton.from_dict(tomllib.loads(text), name)
+        return _built_in(str(name))
     path = Path(name)
     if path.suffix != ".toml" or not path.is_file():
         raise PoseError(
             "E304",
             f"No skeleton named {str(name)!r}",
-            remedy=f"Choose one of {', '.join(BUILT_IN_SKELETONS)} or give a .toml file of your own",
+            remedy=f"Choose one of {', '.join(BUILT_IN_SKELETONS)} or give your own .toml file",
         )
     try:
         return Skeleton.from_dict(tomllib.loads(path.read_text("utf-8")), path)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _bad_skeleton(path, str(error)) from error
+    except OSError as error:
+        raise file_error(error, path) from error
+
+
+@lru_cache(maxsize=len(BUILT_IN_SKELETONS))
+def _built_in(name: str) -> Skeleton:
+    text = resources.files("fidgety.pose").joinpath(f"skeletons/{name}.toml").read_text("utf-8")
+    return Skeleton.from_dict(tomllib.loads(text), name)
 
 
 def adjacency(
@@ -246,7 +262,10 @@ def adjacency(
     ----------
     Yan, Xiong, Lin 2018, arXiv 1801.07455, section 3.4.
     """
-    if strategy not in ("uniform", "distance", "spatial") or max_hop < 1 or dilation < 1:
+    whole = isinstance(max_hop, int) and isinstance(dilation, int)
+    if strategy not in ("uniform", "distance", "spatial") or not (
+        whole and max_hop >= 1 and dilation >= 1
+    ):
         raise ConfigError(
             "E703",
             f"Impossible graph: strategy {strategy!r}, max_hop {max_hop}, dilation {dilation}",
