@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from report_page import parse
 from report_sample import sample_assessment
@@ -86,6 +86,7 @@ def test_prevalence_by_hand() -> None:
 probabilities = st.floats(0.001, 0.999)
 
 
+@settings(deadline=None)
 @given(probabilities, probabilities, probabilities)
 def test_prevalence_there_and_back(risk: float, trained: float, here: float) -> None:
     there = words.shift_prevalence(risk, trained, here)
@@ -153,6 +154,7 @@ def test_the_marker_stands_where_the_risk_is() -> None:
         assert float(marker.attributes["cx"]) == pytest.approx(left + risk * width, abs=0.06)
 
 
+@settings(max_examples=25, deadline=None)
 @given(probabilities)
 def test_as_many_dots_as_in_a_hundred(risk: float) -> None:
     svg = parse(draw_hundred(risk, (0.0, 1.0)))
