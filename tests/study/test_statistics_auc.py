@@ -287,10 +287,10 @@ def test_bootstrap_of_200_infants_is_quick():
     scores = rng.normal(size=200) + labels
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         auc_interval(scores, labels, method="bootstrap", draws=5000)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5  # 0.06 s on a quiet machine
+        times.append(time.process_time() - start)
+    assert min(times) < 0.5  # processor time; about 0.045 s
 
 
 @pytest.mark.slow
