@@ -39,7 +39,7 @@ def figure_strip(recordings: dict[str, SimulatedRecording], path: Path) -> None:
     for row, (title, recording) in zip(grid, recordings.items(), strict=True):
         seen = recording.pose.xy
         middle = 0.5 * (np.nanmax(np.nanmedian(seen, 0), 0) + np.nanmin(np.nanmedian(seen, 0), 0))
-        half = 0.85 * np.nanmax(np.ptp(np.nanmedian(seen, axis=0), axis=0))
+        half = 0.68 * np.nanmax(np.ptp(np.nanmedian(seen, axis=0), axis=0))
         for axes, moment in zip(row, moments, strict=True):
             frame = int(np.searchsorted(recording.pose.time, moment))
             _trails(axes, recording, frame)
