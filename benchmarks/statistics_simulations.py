@@ -1,4 +1,4 @@
-"""Simulations behind the defaults of ``fidgety.study.statistics``; quoted in docs/statistics.md.
+"""Simulations behind the defaults of ``fidgety.statistics``; quoted in docs/statistics.md.
 
     python benchmarks/statistics_simulations.py [PART ...] [--repeats N] [--seed S]
 
@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from fidgety.errors import FidgetyWarning
-from fidgety.study.statistics import (
+from fidgety.statistics import (
     abstention_rates,
     auc_interval,
     compare_auc,

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from fidgety.motion import PoseSequence as PoseSequence
     from fidgety.motion import compute_features as compute_features
     from fidgety.motion import pose_sequence as pose_sequence
-    from fidgety.pose.formats import read as read_pose
+    from fidgety.pose import formats as _formats
     from fidgety.pose.pose import Pose as Pose
     from fidgety.pose.skeleton import Skeleton as Skeleton
     from fidgety.pose.skeleton import load_skeleton as load_skeleton
+
+    read_pose = _formats.read
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ from fidgety.motion import (
     split,
 )
 from fidgety.settings import from_plain
-from fidgety.study.statistics.calibrators import Calibrator, calibrator_from_dict
+from fidgety.statistics.calibrators import Calibrator, calibrator_from_dict
 
 __all__ = ["TrainedModel"]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from fidgety.errors import StudyError
 from fidgety.files import write_json, write_text
+from fidgety.statistics import AUC, AUCDifference, auc_interval, compare_auc
 from fidgety.study.experiment import Prediction, read_predictions
-from fidgety.study.statistics import AUC, AUCDifference, auc_interval, compare_auc
 
 __all__ = ["Comparison", "compare"]
 

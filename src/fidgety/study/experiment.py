@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError, FidgetyError, StudyError
 from fidgety.files import make_folder, write_json, write_text
-from fidgety.motion import PoseSequence, pose_sequence
+from fidgety.motion import pose_sequence
 from fidgety.pose.formats import read
+from fidgety.statistics.calibrators import fit_calibrator
 from fidgety.study.copies import file_digest
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.sequences import load_sequence, read_sequence, read_sidecar, write_sequence
 from fidgety.study.splits import Split, make_splits
-from fidgety.study.statistics.calibrators import fit_calibrator
 from fidgety.study.study import Study
 from fidgety.study.training import fit, scores
 

@@ -21,12 +21,12 @@ from fidgety.models.checkpoint import Checkpoint, Cohort, save_checkpoint
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import PROFILES, PoseSequence
 from fidgety.settings import to_plain
+from fidgety.statistics import AUC, auc_interval
+from fidgety.statistics.calibrators import fit_calibrator
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.sequences import load_sequence
 from fidgety.study.splits import Split, read_split
-from fidgety.study.statistics import AUC, auc_interval
-from fidgety.study.statistics.calibrators import fit_calibrator
 from fidgety.study.study import Recording, Study, check_classes
 from fidgety.study.training import Epoch, Fitted, NetworkConfig, fit, scores
 

@@ -21,9 +21,9 @@ from fidgety.models.inference import Aggregation, infer
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig, split
 from fidgety.settings import to_plain
+from fidgety.statistics import roc_auc
 from fidgety.study.augment import Augmentation, augmented
 from fidgety.study.examples import Example, Window, batches, windows_of
-from fidgety.study.statistics import roc_auc
 
 __all__ = ["Epoch", "Fitted", "NetworkConfig", "TrainingConfig", "fit", "scores"]
 

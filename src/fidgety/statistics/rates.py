@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from fidgety.errors import ConfigError
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Estimate,
     Floats,
     Infants,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fidgety.study.statistics.arrays import Cohort, Estimate, Floats, Ints, fraction, whole
+from fidgety.statistics.arrays import Cohort, Estimate, Floats, Ints, fraction, whole
 
 __all__ = ["bootstrap", "percentile_interval"]
 

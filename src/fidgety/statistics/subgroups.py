@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
 from fidgety.errors import StudyError
-from fidgety.study.statistics.arrays import Infants, cohort, whole
-from fidgety.study.statistics.auc import AUC, auc_interval
-from fidgety.study.statistics.rates import Rates, rates
+from fidgety.statistics.arrays import Infants, cohort, whole
+from fidgety.statistics.auc import AUC, auc_interval
+from fidgety.statistics.rates import Rates, rates
 
 __all__ = ["Subgroup", "SubgroupTable", "subgroups"]
 

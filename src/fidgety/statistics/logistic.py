@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from fidgety.study.statistics.arrays import Floats, Ints
+from fidgety.statistics.arrays import Floats, Ints
 
 __all__ = ["fit_logistic", "logistic_covariance", "separated"]
 

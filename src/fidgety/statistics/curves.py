@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Cohort,
     Estimate,
     Floats,
@@ -24,7 +24,7 @@ from fidgety.study.statistics.arrays import (
     fraction,
     whole,
 )
-from fidgety.study.statistics.bootstrap import bootstrap, percentile_interval
+from fidgety.statistics.bootstrap import bootstrap, percentile_interval
 
 __all__ = [
     "AveragePrecision",

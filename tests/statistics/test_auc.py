@@ -13,7 +13,7 @@ from scipy.stats import norm, rankdata
 from sklearn.metrics import roc_auc_score
 
 from fidgety.errors import ConfigError, FidgetyError, StudyError
-from fidgety.study.statistics import (
+from fidgety.statistics import (
     auc_interval,
     compare_all_auc,
     compare_auc,
@@ -21,10 +21,10 @@ from fidgety.study.statistics import (
     permutation_test,
     roc_auc,
 )
-from fidgety.study.statistics.arrays import cohort
-from fidgety.study.statistics.auc import midranks, newcombe_limits, weighted_auc
-from fidgety.study.statistics.bootstrap import bootstrap
-from fidgety.study.statistics.compare import holm
+from fidgety.statistics.arrays import cohort
+from fidgety.statistics.auc import midranks, newcombe_limits, weighted_auc
+from fidgety.statistics.bootstrap import bootstrap
+from fidgety.statistics.compare import holm
 
 # No deadline: a busy machine is no fault.
 RELAXED = settings(deadline=None, max_examples=50)

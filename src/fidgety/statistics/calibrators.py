@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from fidgety.errors import CheckpointError, StudyError
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Cohort,
     Floats,
     Infants,
@@ -30,7 +30,7 @@ from fidgety.study.statistics.arrays import (
     cohort,
     numbers_from,
 )
-from fidgety.study.statistics.logistic import fit_logistic, separated
+from fidgety.statistics.logistic import fit_logistic, separated
 
 __all__ = [
     "BetaCalibrator",

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fidgety.errors import CheckpointError, StudyError
-from fidgety.study.statistics.arrays import Floats, Infants, Ints, fraction, numbers_from
+from fidgety.statistics.arrays import Floats, Infants, Ints, fraction, numbers_from
 
 __all__ = ["ScopeCheck", "ScopeRule", "fit_scope", "scope_from_dict"]
 

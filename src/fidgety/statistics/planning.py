@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from fidgety.errors import ConfigError
-from fidgety.study.statistics.arrays import fraction, whole, z_value
+from fidgety.statistics.arrays import fraction, whole, z_value
 
 __all__ = [
     "SampleSize",

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import CheckpointError, warn
-from fidgety.study.statistics.arrays import Floats, Infants, cohort, fraction, numbers_from
-from fidgety.study.statistics.rates import Proportion, wilson
+from fidgety.statistics.arrays import Floats, Infants, cohort, fraction, numbers_from
+from fidgety.statistics.rates import Proportion, wilson
 
 __all__ = [
     "AbstentionRates",

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr
 
 from fidgety.errors import StudyError
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Estimate,
     Floats,
     Infants,
@@ -26,7 +26,7 @@ from fidgety.study.statistics.arrays import (
     whole,
     z_value,
 )
-from fidgety.study.statistics.auc import area_covariance, midranks, placements, root
+from fidgety.statistics.auc import area_covariance, midranks, placements, root
 
 __all__ = [
     "AUCDifference",

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from fidgety.errors import ConfigError, FidgetyError, StudyError
-from fidgety.study.statistics import choose_threshold, predictive_values, rates, wilson
+from fidgety.statistics import choose_threshold, predictive_values, rates, wilson
 
 # No deadline: a busy machine is no fault.
 RELAXED = settings(deadline=None, max_examples=50)

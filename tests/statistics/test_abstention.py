@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf
 
 from fidgety.errors import CheckpointError, ConfigError, FidgetyError, FidgetyWarning, StudyError
-from fidgety.study.statistics import (
+from fidgety.statistics import (
     AbstentionRule,
     abstention_from_dict,
     abstention_rates,
@@ -21,7 +21,7 @@ from fidgety.study.statistics import (
     plain,
     scope_from_dict,
 )
-from fidgety.study.statistics.scope import _ledoit_wolf
+from fidgety.statistics.scope import _ledoit_wolf
 
 # No deadline: a busy machine is no fault.
 RARE = settings(deadline=None, max_examples=12)

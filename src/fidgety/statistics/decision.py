@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fidgety.errors import ConfigError
-from fidgety.study.statistics.arrays import Floats, Infants, cohort, fraction, probabilities
-from fidgety.study.statistics.bootstrap import bootstrap
+from fidgety.statistics.arrays import Floats, Infants, cohort, fraction, probabilities
+from fidgety.statistics.bootstrap import bootstrap
 
 __all__ = ["DecisionCurve", "decision_curve"]
 

@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from fidgety.errors import CheckpointError, FidgetyError
-from fidgety.study.statistics import (
+from fidgety.statistics import (
     BetaCalibrator,
     IsotonicCalibrator,
     LogisticCalibrator,
@@ -23,7 +23,7 @@ from fidgety.study.statistics import (
     fit_calibrator,
     reliability_curve,
 )
-from fidgety.study.statistics.logistic import fit_logistic, separated
+from fidgety.statistics.logistic import fit_logistic, separated
 
 # No deadline: a busy machine is no fault.
 RELAXED = settings(deadline=None, max_examples=50)

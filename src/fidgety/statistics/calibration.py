@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit, ndtr
 
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Cohort,
     Estimate,
     Floats,
@@ -26,9 +26,9 @@ from fidgety.study.statistics.arrays import (
     whole,
     z_value,
 )
-from fidgety.study.statistics.bootstrap import bootstrap, percentile_interval
-from fidgety.study.statistics.logistic import fit_logistic, logistic_covariance, separated
-from fidgety.study.statistics.rates import wilson
+from fidgety.statistics.bootstrap import bootstrap, percentile_interval
+from fidgety.statistics.logistic import fit_logistic, logistic_covariance, separated
+from fidgety.statistics.rates import wilson
 
 __all__ = ["Calibration", "ReliabilityBin", "calibration", "reliability_curve"]
 

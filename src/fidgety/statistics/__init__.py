@@ -5,29 +5,29 @@ wherever an infant may have several recordings: intervals and tests then count i
 not recordings.
 """
 
-from fidgety.study.statistics.abstention import (
+from fidgety.statistics.abstention import (
     AbstentionRates,
     AbstentionRule,
     abstention_from_dict,
     abstention_rates,
     fit_abstention,
 )
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Estimate,
     plain,
 )
-from fidgety.study.statistics.auc import (
+from fidgety.statistics.auc import (
     AUC,
     auc_interval,
     roc_auc,
 )
-from fidgety.study.statistics.calibration import (
+from fidgety.statistics.calibration import (
     Calibration,
     ReliabilityBin,
     calibration,
     reliability_curve,
 )
-from fidgety.study.statistics.calibrators import (
+from fidgety.statistics.calibrators import (
     BetaCalibrator,
     Calibrator,
     IsotonicCalibrator,
@@ -35,7 +35,7 @@ from fidgety.study.statistics.calibrators import (
     calibrator_from_dict,
     fit_calibrator,
 )
-from fidgety.study.statistics.compare import (
+from fidgety.statistics.compare import (
     AUCDifference,
     PermutationTest,
     compare_all_auc,
@@ -43,18 +43,18 @@ from fidgety.study.statistics.compare import (
     equal_auc_test,
     permutation_test,
 )
-from fidgety.study.statistics.curves import (
+from fidgety.statistics.curves import (
     AveragePrecision,
     Curve,
     average_precision,
     precision_recall_curve,
     roc_curve,
 )
-from fidgety.study.statistics.decision import (
+from fidgety.statistics.decision import (
     DecisionCurve,
     decision_curve,
 )
-from fidgety.study.statistics.planning import (
+from fidgety.statistics.planning import (
     SampleSize,
     auc_half_width,
     auc_standard_error,
@@ -63,7 +63,7 @@ from fidgety.study.statistics.planning import (
     infants_for_sensitivity,
     infants_for_specificity,
 )
-from fidgety.study.statistics.rates import (
+from fidgety.statistics.rates import (
     OperatingPoint,
     PredictiveValues,
     Proportion,
@@ -73,13 +73,13 @@ from fidgety.study.statistics.rates import (
     rates,
     wilson,
 )
-from fidgety.study.statistics.scope import (
+from fidgety.statistics.scope import (
     ScopeCheck,
     ScopeRule,
     fit_scope,
     scope_from_dict,
 )
-from fidgety.study.statistics.subgroups import (
+from fidgety.statistics.subgroups import (
     Subgroup,
     SubgroupTable,
     subgroups,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from fidgety import statistics
 from fidgety.errors import FidgetyError
-from fidgety.study import statistics
-from fidgety.study.statistics import (
+from fidgety.statistics import (
     auc_half_width,
     auc_interval,
     auc_standard_error,
@@ -25,7 +25,7 @@ from fidgety.study.statistics import (
     rates,
     subgroups,
 )
-from fidgety.study.statistics.rates import wilson
+from fidgety.statistics.rates import wilson
 
 # No deadline: a busy machine is no fault.
 RELAXED = settings(deadline=None, max_examples=50)

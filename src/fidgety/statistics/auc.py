@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from fidgety.study.statistics.arrays import (
+from fidgety.statistics.arrays import (
     Cohort,
     Estimate,
     Floats,
@@ -28,7 +28,7 @@ from fidgety.study.statistics.arrays import (
     cohort,
     z_value,
 )
-from fidgety.study.statistics.bootstrap import bootstrap, percentile_interval
+from fidgety.statistics.bootstrap import bootstrap, percentile_interval
 
 __all__ = ["AUC", "auc_interval", "roc_auc"]
 

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 from sklearn.metrics import roc_curve as sklearn_roc
 
 from fidgety.errors import ConfigError, FidgetyError, StudyError
-from fidgety.study.statistics import (
+from fidgety.statistics import (
     average_precision,
     decision_curve,
     plain,
