@@ -85,7 +85,7 @@ class FidgetyProfile:
         Longest time between two sightings that is bridged; in longer gaps a joint stays missing.
     smooth_s : float
         Standard deviation of the weights of the local parabola. Position gain at frequency f is
-        ``(1 + u) exp(-u)``, u = (2 pi f smooth_s)^2 / 2: 0.95 at 3 Hz, 0.71 at 5.3 Hz for 0.045 s.
+        ``(1 + u) exp(-u)``, u = (2 pi f smooth_s)^2 / 2: 0.95 at 3 Hz, 0.71 at 5.4 Hz for 0.044 s.
     body_s : float
         Width of each of three running means that make the slow body frame. Movement of the trunk
         passes by 0.99 at 0.5 Hz; drifts slower than 0.1 Hz are followed.
@@ -98,7 +98,7 @@ class FidgetyProfile:
     jump_acceleration: float = 180.0
     jump_s: float = 0.1
     max_gap_s: float = 0.3
-    smooth_s: float = 0.045
+    smooth_s: float = 0.044
     body_s: float = 2.0
 
     def __post_init__(self) -> None:
@@ -150,7 +150,7 @@ def clean(pose: Pose, profile: str | Profile = "fidgety") -> Pose:
     Raises
     ------
     PoseError
-        E131 if shoulders or hips are never seen together, E108 if the recording is shorter than
+        E131 if shoulders and hips are never seen together, E108 if the recording is shorter than
         the profile's windows, E109 if the pose is not in pixels.
     """
     chosen = profile_from(profile)
