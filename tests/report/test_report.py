@@ -173,7 +173,7 @@ def test_a_refused_recording_leads_with_why_and_gives_no_risk() -> None:
     quality = page.one("section", id="quality")
     assert "Refused" in quality.text
     assert "8.6 s usable, the model needs 20 s" in quality.text
-    assert "0:03 to 1:36, 1:41 to 2:51" in quality.text
+    assert "0:03.0 to 1:36.0, 1:41.0 to 2:51.4" in quality.text
     assert "Filming it better" in quality.text
     assert "No risk is given" in page.one("section", id="risk").text
     keys = {data.attributes.get("data-key", "") for data in page.all("data")}
@@ -195,6 +195,19 @@ def test_cannot_say_is_an_answer(sample: dict[str, Any]) -> None:
     assert section.one("p", class_="decision").text == "Cannot say"
     assert undecided["decision_reason"] in section.text
     assert section.one("data", data_key="risk").text == "0.52"
+
+
+def test_a_range_that_is_the_whole_recording_is_no_moment(sample: dict[str, Any]) -> None:
+    ranges = [[0.0, sample["input"]["duration_s"]], [3.0, 4.5]]
+    quality = {"reasons": [{"code": "W105", "text": "Short.", "ranges": ranges}]}
+    section = parse(render_report(sample | {"quality": quality})).one("section", id="quality")
+    assert section.one("span", class_="moments").text == "0:03.0 to 0:04.5"
+
+
+def test_the_interval_says_of_what_it_is(sample: dict[str, Any]) -> None:
+    page = parse(render_report(sample))
+    assert sample["interval_of"] in page.one("section", id="risk").one("figcaption").text
+    assert sample["model"]["notes"][0] in page.one("section", id="reading").text
 
 
 def test_out_of_scope_gives_no_numbers_of_infants(sample: dict[str, Any]) -> None:

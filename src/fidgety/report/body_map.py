@@ -14,7 +14,7 @@ from fidgety.report.words import fixed, joint_words
 
 __all__ = ["SCHEMATIC", "draw_body", "places"]
 
-WIDTH, HEIGHT, MARGIN = 420.0, 450.0, 92.0
+WIDTH, HEIGHT, MARGIN = 440.0, 450.0, 112.0
 NAMED = 4  # joints with the largest values carry their name; the table has all
 LETTER = 7.0  # width of a letter of a name, roughly: a leader begins beside the text
 

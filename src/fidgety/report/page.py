@@ -19,7 +19,14 @@ from fidgety.report.cohort import draw_check, draw_cohort, share_below, table_of
 from fidgety.report.reading import complete, look_up
 from fidgety.report.risk_scale import draw_hundred, draw_risk_scale
 from fidgety.report.svg import cividis
-from fidgety.report.timeline import draw_timeline, even_share, mean_between, moments
+from fidgety.report.timeline import (
+    draw_timeline,
+    duration,
+    even_share,
+    in_part,
+    mean_between,
+    moments,
+)
 
 __all__ = ["prevalence_of", "render_report"]
 
@@ -69,12 +76,19 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         )
         return text + Markup("&nbsp;") + unit if unit else text
 
+    def parts_of(reason: dict[str, Any]) -> list[int]:
+        """Positions of a reason's ranges, without those that are the whole recording."""
+        kept = in_part([reason], duration(whole))
+        ranges = kept[0]["ranges"] if kept else []
+        return [row for row, moment in enumerate(reason["ranges"]) if moment in ranges]
+
     risk, scores = whole["risk"], whole["cohort"]["scores"]
     return {
         "a": whole,
         "number": number,
         "absent": NOT_GIVEN,
         "prevalences": PREVALENCES,
+        "parts_of": parts_of,
         "words": words,
         "refused": whole["quality"]["verdict"] == "refused",
         "created": _moment(whole["created"]),

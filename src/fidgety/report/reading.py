@@ -38,6 +38,7 @@ ASSESSMENT: dict[str, Any] = {
         "sha256": str,
         "profile": str,
         "threshold": float,
+        "notes": [str],
         "trained": {
             "n_infants": float,
             "n_abnormal": float,
@@ -45,7 +46,13 @@ ASSESSMENT: dict[str, Any] = {
             "age_weeks": (float, float),
             "sites": [str],
         },
-        "metrics": {"auc": float, "auc_low": float, "auc_high": float, "part": str},
+        "metrics": {
+            "auc": float,
+            "auc_low": float,
+            "auc_high": float,
+            "infants": float,
+            "part": str,
+        },
     },
     "quality": {
         "verdict": str,
@@ -56,6 +63,7 @@ ASSESSMENT: dict[str, Any] = {
     "risk": float,
     "risk_raw": float,
     "interval": (float, float),
+    "interval_of": str,
     "decision": str,
     "decision_reason": str,
     "cannot_say_zone": (float, float),

@@ -14,7 +14,15 @@ from markupsafe import Markup
 from fidgety.report.svg import cividis, drawing, el, linear, short, ticks
 from fidgety.report.words import clock, fixed, joint_words, span
 
-__all__ = ["binned", "draw_timeline", "even_share", "mean_between", "moments"]
+__all__ = [
+    "binned",
+    "draw_timeline",
+    "duration",
+    "even_share",
+    "in_part",
+    "mean_between",
+    "moments",
+]
 
 WIDTH, LEFT, RIGHT = 860.0, 104.0, 12.0
 MARKS_TOP, MARK_HEIGHT = 4.0, 18.0
@@ -61,10 +69,10 @@ def draw_timeline(whole: dict[str, Any]) -> Markup:
     whole : dict
         A complete assessment with at least one clip.
     """
-    clips, end = whole["clips"], _duration(whole)
+    clips, end = whole["clips"], duration(whole)
     rows = binned(whole["movement"], end)
     x = linear((0, end), (LEFT, WIDTH - RIGHT))
-    marked = _in_part(whole["quality"]["reasons"], end)
+    marked = in_part(whole["quality"]["reasons"], end)
     top = MARKS_TOP + 14 + (MARK_HEIGHT + 6 if marked else 0)
     bottom = top + ATTENTION_HEIGHT + len(rows) * (ROW_HEIGHT + GAP) + 4
     shapes = [_marks(marked, x, bottom)] if marked else []
@@ -111,7 +119,7 @@ def mean_between(
     return means
 
 
-def _in_part(reasons: Sequence[dict[str, Any]], end: float) -> list[dict[str, Any]]:
+def in_part(reasons: Sequence[dict[str, Any]], end: float) -> list[dict[str, Any]]:
     """Reasons that hold for a part of the recording; one that holds throughout marks nothing."""
     kept = []
     for reason in reasons:
@@ -125,7 +133,8 @@ def _usable(clip: dict[str, Any]) -> bool:
     return clip["usable"] is not False
 
 
-def _duration(whole: dict[str, Any]) -> float:
+def duration(whole: dict[str, Any]) -> float:
+    """Seconds that the time axis covers: the recording, and whatever is said to lie beyond it."""
     ends = [clip["end_s"] for clip in whole["clips"] if clip["end_s"] is not None]
     times = [t for t in whole["movement"]["time_s"] if t is not None]
     return max([whole["input"]["duration_s"] or 0, *ends, *times, 1e-6])
@@ -250,15 +259,18 @@ def _marks(reasons: Sequence[dict[str, Any]], x: Scale, bottom: float) -> Markup
     shapes: list[Markup] = [_row_label("quality", MARKS_TOP + 13)]
     free_from = 0.0
     for reason in reasons:
-        for start, end in filter(None, reason["ranges"]):
+        for start, end in reason["ranges"]:
             left, width = x(start), max(x(end) - x(start), 2.0)
             shapes.append(el("rect", el("title", f"{span(start, end)}: {reason['text'] or ''}"),
                              fill="url(#hatch)", class_="mark", x=left, y=MARKS_TOP + MARK_HEIGHT,
                              width=width, height=bottom - MARKS_TOP - MARK_HEIGHT))  # fmt: skip
-            if left >= free_from:
-                shapes.append(el("text", reason["code"] or "", class_="tick", x=left,
-                                 y=MARKS_TOP + 13))  # fmt: skip
-                free_from = left + 44
+        first = x(reason["ranges"][0][0])  # one name for each reason, where it begins
+        if first >= free_from:
+            free_from = first + 44
+            near_end = first > WIDTH - RIGHT - 40
+            shapes.append(el("text", reason["code"] or "", class_="tick", y=MARKS_TOP + 13,
+                             x=WIDTH - RIGHT if near_end else first,
+                             text_anchor="end" if near_end else None))  # fmt: skip
     return el("g", *shapes)
 
 
