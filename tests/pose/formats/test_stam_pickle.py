@@ -127,6 +127,7 @@ def test_several_videos_are_asked_for(tmp_path, monkeypatch):
         ({"frame": 0.5}, "E334"),
         ({"frame": 1}, "E339"),
         ({"frame": float("inf")}, "E340"),
+        ({"frame": 10**400}, "E340"),
         ({"peaks": [[(float("inf"), 2.0, 0.5, k)] for k in range(18)]}, "E340"),
     ],
 )
@@ -217,6 +218,24 @@ def test_the_refusal_names_what_was_asked_for(tmp_path):
     path.write_bytes(hostile(tmp_path / "mark")["system"])
     with pytest.raises(PoseError, match=r"it asks for (posix|nt)\.system"):
         formats.read(path, fps=30)
+
+
+def test_every_protocol_and_kind_of_value_can_be_walked_over():
+    values = [1, 300, 70_000, 2**40, 2**3000, -1, 1.5, "a", "a" * 300, b"a", b"a" * 300, None, True]
+    values += [
+        {"a": (1, 2)},
+        [()],
+        {1, 2},
+        bytearray(b"x" * 9),
+        "\u20ac\n",
+        [[k] for k in range(9999)],
+    ]
+    for protocol in range(6):
+        plain = [
+            value for value in values if protocol > 4 or not isinstance(value, set | bytearray)
+        ]
+        plain = [value for value in plain if protocol > 2 or not isinstance(value, bytes)]
+        assert load_inert(pickle.dumps(plain, protocol), "a.pkl") == plain
 
 
 def array_pickle(shape: tuple[int, ...], raw: bytes, code: str = "f8") -> bytes:

@@ -12,7 +12,7 @@ from fidgety.files import write_json
 from fidgety.pose.formats.bodies import BodyFrames, pose_of
 from fidgety.pose.formats.entries import Entry, frames_of, image_number
 from fidgety.pose.formats.frames import even_frames
-from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.openpose import is_frame, people_of, triplets
 from fidgety.pose.formats.source import Given, Source, malformed, number_array
 from fidgety.pose.pose import Pose
@@ -119,6 +119,7 @@ def read_annotations(source: Source, given: Given) -> Pose:
     places = {key: _place(image, where) for key, image in images.items()}
     names = _joint_names(content)
     skeleton = layout_named(names, given.skeleton, where) if names else None
+    rows = rows_named(names, skeleton, where) if skeleton is not None else None
     entries = []
     for item in _objects(content, "annotations", "image_id", where):
         if not item.get("keypoints"):
@@ -126,10 +127,10 @@ def read_annotations(source: Source, given: Given) -> Pose:
         if item["image_id"] not in places:
             malformed(where, f"an annotation names image {item['image_id']!r}, which is not there")
         points = _with_confidence(item, where)
-        if names and skeleton is not None:
+        if rows is not None:
             if len(points) != len(names):
                 malformed(where, f"{len(points)} points a person, but {len(names)} names")
-            points = arrange(points, names, skeleton, where)
+            points = arrange(points, rows)
         entries.append(Entry(*places[item["image_id"]], _track(item), points))
     numbers, bodies = frames_of(entries, places.values(), given.individual, where)
     frames = BodyFrames(

@@ -13,7 +13,7 @@ from fidgety.pose.formats.cells import (
     numbers_in,
     texts_in,
 )
-from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.source import Given, Source, choose_recording, malformed
 from fidgety.pose.pose import Pose
 
@@ -61,7 +61,7 @@ def read(source: Source, given: Given) -> Pose:
     for i, column in zip(columns, cells.T, strict=True):
         points[:, names.index(parts[i]), FIELDS.index(coords[i].strip().lower())] = column
     skeleton = layout_named(names, given.skeleton, source.name)
-    points = arrange(points, names, skeleton, source.name)
+    points = arrange(points, rows_named(names, skeleton, source.name))
     numbers = np.arange(len(cells))
     if data[0]:  # the columns before the first joint name the frame, the last of them its image
         index = texts_in(source, header, data[0] - 1, skip=rows[1] + 1)

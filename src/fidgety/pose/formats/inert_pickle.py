@@ -50,6 +50,25 @@ ADMITTED: dict[tuple[str, str], str] = {
     **{("pyarrow.lib", f): f"arrow {f}" for f in ("_restore_array", "py_buffer", "type_for_alias")},
     ("pyarrow.lib", "chunked_array"): "arrow chunked_array",
 }
+# How the stream of opcodes is walked: runs of those with arguments of fixed length by one regular
+# expression; a length or a line ahead of the others. Codes in none of the three are refused.
+_OUTSIDE = (b".", b"r", b"P", b"Q", b"\x82", b"\x83", b"\x84", b"\x97")
+_CODES = {one.code.encode("latin1"): one.arg for one in pickletools.opcodes}
+_LENGTH_BYTES = {
+    code: {-2: 1, -3: 4, -4: 4, -5: 8}[arg.n] for code, arg in _CODES.items() if arg and arg.n < -1
+}
+_LINES = {code for code, arg in _CODES.items() if arg and arg.n == -1} - {b"P"}
+_FIXED: dict[int, bytes] = {}  # number of argument bytes -> the codes that have so many
+for _code, _arg in _CODES.items():
+    if _code not in _OUTSIDE and (_arg is None or _arg.n >= 0):
+        _size = _arg.n if _arg else 0
+        _FIXED[_size] = _FIXED.get(_size, b"") + re.escape(_code)
+_RUN = re.compile(
+    b"(?:"
+    + b"|".join(b"[" + codes + b"]" + b"." * size for size, codes in sorted(_FIXED.items()))
+    + b"|r...\\x00)*+",  # places in the memo up to 16 million
+    re.DOTALL,
+)
 _DTYPE = re.compile(r"[<>|=]?([biuf][1248]|O8?)")
 
 
@@ -92,7 +111,7 @@ def load_inert(raw: bytes, where: str) -> Any:
         E301 if it mentions anything but arrays of numbers, or is damaged.
     """
     try:
-        _check_memo(raw)
+        _check_stream(raw)
         return _InertUnpickler(io.BytesIO(raw)).load()
     except PoseError as error:
         refuse(where, error.why or "")
@@ -177,13 +196,28 @@ def _dtype(value: Any) -> np.dtype[Any]:
     return dtype.newbyteorder(">") if order == ">" else dtype
 
 
-def _check_memo(raw: bytes) -> None:
-    # A few bytes can ask the unpickler for a memo of billions of places: look before loading.
-    for opcode, argument, _ in pickletools.genops(raw):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(raw):
-            raise _refused("it asks for more memory than any table needs")
-        if opcode.name in ("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"):
-            raise _refused("it refers to things outside itself")
+def _check_stream(raw: bytes) -> None:
+    """Walk over the opcodes before loading them: a few bytes can ask for gigabytes of memory."""
+    at = 0
+    while at < len(raw):
+        run = _RUN.match(raw, at)
+        at = run.end() if run else at
+        code, at = raw[at : at + 1], at + 1
+        if code == b".":
+            return
+        if code in _LENGTH_BYTES:
+            start = at + _LENGTH_BYTES[code]
+            at = start + int.from_bytes(raw[at:start], "little")
+        elif code in _LINES:
+            end = raw.index(b"\n", at)
+            if code == b"p" and int(raw[at:end]) > len(raw):
+                raise _refused("it asks for more memory than any table needs")
+            at = end + 1 if code not in b"ci" else raw.index(b"\n", end + 1) + 1
+        elif code == b"r" and int.from_bytes(raw[at : at + 4], "little") <= len(raw):
+            at += 4
+        else:
+            raise _refused("it asks for more memory than any table needs, or for things outside")
+    raise _refused("it is cut off")
 
 
 def _refused(why: str) -> PoseError:

@@ -14,7 +14,7 @@ import numpy as np
 from fidgety.errors import PoseError
 from fidgety.files import whole_file
 from fidgety.pose.formats.bodies import BodyFrames, pose_of
-from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.source import (
     MAX_FRAMES,
     Given,
@@ -165,7 +165,7 @@ def _pose_of_dataset(dataset: Any, given: Given, name: str, where: str) -> Pose:
     points = np.concatenate([position[..., :2], confidence[..., None]], axis=-1)  # (T, K, 3)
     names = [str(one) for one in dataset.keypoints.values]
     skeleton = layout_named(names, given.skeleton, where)
-    points = arrange(points.astype(np.float64), names, skeleton, where)
+    points = arrange(points.astype(np.float64), rows_named(names, skeleton, where))
     frames = BodyFrames(
         np.arange(len(points)),
         [one[None] for one in points],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fidgety.errors import PoseError, warn
 from fidgety.pose.skeleton import BUILT_IN_SKELETONS, Skeleton, load_skeleton
 
-__all__ = ["arrange", "layout_named"]
+__all__ = ["arrange", "layout_named", "rows_named"]
 
 # Without these no trunk can be measured, so no movement either.
 CORE = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
@@ -45,10 +45,8 @@ def layout_named(names: Sequence[str], given: Skeleton | None, where: str) -> Sk
     return known[best]
 
 
-def arrange(
-    points: NDArray[np.float64], names: Sequence[str], skeleton: Skeleton, where: str
-) -> NDArray[np.float64]:
-    """Named points (..., K, 3) in the order of a layout (..., V, 3); joints not named are NaN.
+def rows_named(names: Sequence[str], skeleton: Skeleton, where: str) -> NDArray[np.intp]:
+    """Where among the names each joint of a layout stands, (V,); -1 where it is not named.
 
     Points the layout does not know are left out, with a warning (W333) where one of its own joints
     stays empty, so that a misspelling does not pass unseen.
@@ -58,19 +56,18 @@ def arrange(
     PoseError
         E341 if two names mean the same joint.
     """
-    out = np.full((*points.shape[:-2], len(skeleton), 3), np.nan)
-    filled: dict[str, str] = {}
+    rows = np.full(len(skeleton), -1, dtype=np.intp)
     unknown: list[str] = []
     for row, name in enumerate(names):
         joint = skeleton.joint_named(name)
         if joint is None:
             unknown.append(name)
             continue
-        if joint in filled:
-            raise _no_layout(names, where, f"{filled[joint]} and {name} are both {joint}")
-        filled[joint] = name
-        out[..., skeleton.index[joint], :] = points[..., row, :]
-    empty = [joint for joint in skeleton.joints if joint not in filled]
+        before = rows[skeleton.index[joint]]
+        if before >= 0:
+            raise _no_layout(names, where, f"{names[before]} and {name} are both {joint}")
+        rows[skeleton.index[joint]] = row
+    empty = [joint for joint in skeleton.joints if rows[skeleton.index[joint]] < 0]
     if unknown and empty:
         warn(
             "W333",
@@ -80,6 +77,13 @@ def arrange(
             why=f"{len(empty)} of its joints stay empty: {_some(empty)}",
             remedy="If that is a matter of spelling, give a --skeleton FILE.toml with aliases",
         )
+    return rows
+
+
+def arrange(points: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Named points (..., K, 3) in the order that `rows_named` found, (..., V, 3); else NaN."""
+    out = points[..., rows, :]
+    out[..., rows < 0, :] = np.nan
     return out
 
 

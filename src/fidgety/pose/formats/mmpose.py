@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fidgety.pose.formats.bodies import BodyFrames, pose_of
 from fidgety.pose.formats.frames import check_one_layout, read_frames
-from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.source import (
     MAX_FRAMES,
     Given,
@@ -60,9 +60,10 @@ def read(source: Source, given: Given) -> Pose:
     check_one_layout(bodies, [f"frame {frames[row][0]}" for row in order])
     skeleton = layout_named(names, given.skeleton, where) if names else None
     if skeleton is not None:
+        rows = rows_named(names, skeleton, where)
         if any(len(found) and found.shape[1] != len(names) for found in bodies):
             malformed(where, f"points and the {len(names)} joint names differ in number")
-        bodies = [arrange(found, names, skeleton, where) if len(found) else found
+        bodies = [arrange(found, rows) if len(found) else found
                   for found in bodies]  # fmt: skip
     numbers = np.array([frames[row][0] for row in order], dtype=np.int64)
     return pose_of(BodyFrames(numbers, bodies, skeleton=skeleton), given, "mmpose", where)

@@ -7,6 +7,7 @@ Read without pandas, and without running anything (`fidgety.pose.formats.inert_p
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -112,12 +113,16 @@ def _frame_numbers(values: list[Any], where: str) -> NDArray[np.int64]:
 
 
 def _number(value: Any, where: str) -> float:
-    plain = _plain(value)
-    if isinstance(plain, int | float | np.number) and not np.isinf(float(plain)):
-        return float(plain)
-    if isinstance(plain, int | float | np.number):
+    plain = value if type(value) in (float, int) else _plain(value)
+    if not isinstance(plain, int | float | np.number):
+        malformed(where, "a number was expected")
+    try:
+        number = float(plain)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
         raise PoseError("E340", "Infinite coordinates", where=where, remedy="Write them as NaN")
-    return malformed(where, "a number was expected")
+    return number
 
 
 def _plain(value: Any) -> Any:

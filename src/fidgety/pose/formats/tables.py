@@ -20,7 +20,7 @@ from fidgety.pose.formats.cells import (
     numbers_in,
     texts_in,
 )
-from fidgety.pose.formats.joint_names import arrange, layout_named
+from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.source import MAX_FRAMES, Given, Source, malformed, too_many_frames
 from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import Skeleton, load_skeleton
@@ -144,7 +144,7 @@ def _read_wide(source: Source, given: Given, name: str) -> Pose:
     skeleton: Skeleton | None = None
     if ordered is None:
         skeleton = layout_named(list(joints), given.skeleton, source.name)
-        points = arrange(points, list(joints), skeleton, source.name)
+        points = arrange(points, rows_named(list(joints), skeleton, source.name))
     else:
         points = points[:, ordered]
     numbers, time = _clock(source, header, len(cells), given.fps)
@@ -183,7 +183,7 @@ def _read_long(source: Source, given: Given, header: Header) -> Pose:
     skeleton: Skeleton | None = None
     if not all(name.isdecimal() for name in names):
         skeleton = layout_named(names, given.skeleton or load_skeleton("blazepose33"), source.name)
-        points = arrange(points, names, skeleton, source.name)
+        points = arrange(points, rows_named(names, skeleton, source.name))
     frames = BodyFrames(numbers, [one[None] for one in points], skeleton=skeleton)
     return pose_of(frames, given, "mediapipe-csv", source.name)
 
