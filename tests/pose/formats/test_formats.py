@@ -94,6 +94,14 @@ def test_unknown_and_read_only_formats(tmp_path):
         formats.read(pose.save(tmp_path / "a.parquet"), format="unknown")
 
 
+def test_a_preprocessed_pose_is_not_passed_off_as_pixels(tmp_path):
+    pose = pose_in("body25").then("x", unit="trunk")
+    for name in ("openpose", "coco", "csv", "nwb"):
+        with pytest.raises(PoseError, match="E348"):
+            formats.write(pose, tmp_path / "a", format=name)
+    assert formats.read(formats.write(pose, tmp_path / "a", format="native")).unit == "trunk"
+
+
 def test_a_wrong_format_by_name_is_said(tmp_path):
     path = pose_in("body25").save(tmp_path / "a.parquet")
     for name in formats.FORMATS:

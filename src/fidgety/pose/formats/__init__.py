@@ -139,12 +139,19 @@ def write(pose: Pose, path: str | os.PathLike[str], *, format: str) -> Path:
     Raises
     ------
     PoseError
-        E342 if there is no such format or no writer for it.
+        E342 if there is no such format or no writer for it; E348 if the pose is not in pixels.
     """
     writer = FORMATS[_checked(format)].write
     if writer is None:
         writable = ", ".join(name for name, one in FORMATS.items() if one.write)
         raise PoseError("E342", f"{format} is read only", remedy=f"Written can be: {writable}")
+    if pose.unit != "px" and format != "native":
+        raise PoseError(
+            "E348",
+            "The pose is in trunk lengths, and other tools expect pixels",
+            where=path,
+            remedy="Write the pose as it was before preprocessing",
+        )
     return writer(pose, Path(path))
 
 
