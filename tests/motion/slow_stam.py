@@ -5,6 +5,7 @@ Loops and Python numbers on purpose; it shares nothing with the package.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 
@@ -87,8 +88,7 @@ def trailing(track: list, window: int) -> list:
 
 def difference(track: list) -> list:
     return [None] + [
-        None if a is None or b is None else b - a
-        for a, b in zip(track[:-1], track[1:], strict=True)
+        None if a is None or b is None else b - a for a, b in itertools.pairwise(track)
     ]
 
 

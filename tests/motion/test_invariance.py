@@ -39,7 +39,7 @@ def seen_as(pose: Pose, xy: np.ndarray) -> Pose:
 @pytest.mark.parametrize("profile", ["fidgety", "stam"])
 def test_translation_changes_nothing(profile, seed, x, y):
     pose = gappy(seed)
-    moved = seen_as(pose, pose.xy + (x, y))
+    moved = seen_as(pose, pose.xy + np.array([x, y]))
     np.testing.assert_allclose(
         pose_sequence(moved, profile).values, pose_sequence(pose, profile).values, atol=1e-7
     )

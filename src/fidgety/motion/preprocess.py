@@ -125,7 +125,7 @@ def profile_from(profile: str | Profile, settings: dict[str, Any] | None = None)
     """
     if isinstance(profile, StamProfile | FidgetyProfile):
         return profile
-    if profile not in PROFILES:
+    if not isinstance(profile, str) or profile not in PROFILES:
         raise ConfigError(
             "E704", f"No profile named {profile!r}", remedy=f"Choose one of {', '.join(PROFILES)}"
         )
