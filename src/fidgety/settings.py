@@ -21,10 +21,17 @@ def from_plain(kind: type[Settings], content: Mapping[str, Any]) -> Settings:
     Raises
     ------
     ConfigError
-        E701 for an unknown name, E702 for a value of the wrong kind.
+        E701 for an unknown name, E702 for a value of the wrong kind or no mapping at all.
     """
     known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(known))
+    if not isinstance(content, Mapping):
+        raise ConfigError(
+            "E702",
+            "Settings are not names with values",
+            where=kind.__name__,
+            why=repr(content)[:80],
+        )
+    unknown = sorted(map(str, set(content) - set(known)))
     if unknown:
         raise ConfigError(
             "E701",
