@@ -68,6 +68,7 @@ class _Source:
     skeleton: str | None
     fps: float | None
     size: tuple[int, int] | None
+    individual: str | None
 
 
 def import_study(
@@ -78,6 +79,7 @@ def import_study(
     skeleton: str | None = None,
     fps: float | None = None,
     size: tuple[int, int] | None = None,
+    individual: str | None = None,
     labels: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     skip_unlabelled: bool = False,
@@ -98,7 +100,7 @@ def import_study(
         The study folder; made if it does not exist.
     format : str
         A name of `fidgety.pose.formats.FORMATS`, or ``"auto"``.
-    skeleton, fps, size : optional
+    skeleton, fps, size, individual : optional
         What the files do not say themselves; see `fidgety.pose.formats.read`.
     labels : path-like, optional
         A labels file as `read_labels` takes it; default: labels.csv or labels.txt in `src`, if any.
@@ -122,7 +124,7 @@ def import_study(
     """
     source, target = existing(src), Path(out)
     found = {
-        name: _Source(path.absolute(), kind, skeleton, fps, size)
+        name: _Source(path.absolute(), kind, skeleton, fps, size, individual)
         for name, path, kind in find_recordings(source, format)
     }
     _refuse_names(found)
@@ -148,6 +150,7 @@ def _import(found: dict[str, _Source], folder: Path, name: str) -> State:
         skeleton=source.skeleton,
         fps=source.fps,
         size=source.size,
+        individual=source.individual,
     )
     pose.then("import", arguments=said).save(target)
     return "done"
