@@ -105,7 +105,7 @@ def test_a_ghost_is_given_up():
     follower = Follower(world, world, SKELETON)
     world.bodies = [INFANT]
     follower(IMAGE, 0.0)
-    world.doubted = True
+    world.doubted = True  # and the glance, too, no longer shows the body
     sights = [follower(IMAGE, k / 10) for k in range(1, 60)]
     assert sights[5].subject == 0
     assert sights[-1].subject == -1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fidgety.pose.video import library
 
-__all__ = ["Square", "box_of", "cut", "overlap", "to_image"]
+__all__ = ["Square", "alike", "box_of", "cut", "overlap", "to_image"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,12 @@ def box_of(points: NDArray[np.floating]) -> NDArray[np.float64]:
     if not len(flat):
         return np.full(4, np.nan)
     return np.concatenate([flat.min(axis=0), flat.max(axis=0)])
+
+
+def alike(a: Square, b: Square, near: float) -> bool:
+    """Whether two squares hold one body: centres within `near` sides, sizes within 4 to 3."""
+    apart = np.hypot(a.x - b.x, a.y - b.y) / max(a.side, b.side)
+    return bool(apart < near and 0.75 < a.side / b.side < 4 / 3)
 
 
 def overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.estimators.crops import Square, cut, to_image
+from fidgety.pose.estimators.crops import Square, alike, cut, to_image
 from fidgety.pose.estimators.protocol import Region
 from fidgety.pose.video import library
 
@@ -134,7 +134,7 @@ class PeopleFinder:
                 found += self._detector.find(image, part)
         kept: list[Square] = []
         for one in sorted(found, key=lambda detection: -detection.score):
-            if not any(_alike(one.square, other) for other in kept):
+            if not any(alike(one.square, other, 0.2) for other in kept):
                 kept.append(one.square)
         return kept
 
@@ -224,12 +224,6 @@ def _agrees(square: Square, other: Square) -> bool:
     near = np.hypot(square.x - other.x, square.y - other.y) < 0.25 * square.side
     turn = abs((square.angle - other.angle + np.pi) % (2 * np.pi) - np.pi)
     return bool(near and 0.6 < other.side / square.side < 1.6 and turn < np.pi / 4)
-
-
-def _alike(a: Square, b: Square) -> bool:
-    """Whether two squares hold one person."""
-    near = np.hypot(a.x - b.x, a.y - b.y) < 0.2 * max(a.side, b.side)
-    return bool(near and 0.7 < a.side / b.side < 1.4)
 
 
 def _sigmoid(logits: NDArray[np.floating]) -> NDArray[np.floating]:

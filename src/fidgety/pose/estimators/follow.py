@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.estimators.crops import Square, box_of, overlap
+from fidgety.pose.estimators.crops import Square, alike, box_of, overlap
 from fidgety.pose.estimators.landmarks import Reading
 from fidgety.pose.estimators.protocol import Region, Sight
 from fidgety.pose.skeleton import Skeleton
@@ -40,6 +40,7 @@ MAIN_JOINTS = tuple(
     for side in ("left", "right")
 )
 
+SAME_PLACE = 0.12  # sides of the body's square within which the detector means the same body
 DOUBTS = 3  # reviews in a row in which the detector must fail to see the body, for it to be lost
 
 
@@ -173,12 +174,15 @@ class Follower:
         """Count the people, see who touches the body, and change to a smaller whole body."""
         assert self._body is not None
         self._next_review = time_s + REVIEW_S
-        sure = self._finder.confirms(image, self._body.reading.square)
+        place = self._body.reading.square
+        squares = self._finder.glance(image)
+        elsewhere = [square for square in squares if not alike(square, place, SAME_PLACE)]
+        sure = len(elsewhere) < len(squares) or self._finder.confirms(image, place)
         self._doubts = 0 if sure else self._doubts + 1
         if self._doubts >= DOUBTS:
             self._body, self._next_search = None, time_s
             return
-        bodies = self._bodies(image, self._finder.glance(image))
+        bodies = self._bodies(image, elsewhere)
         others = [other for other in bodies if not _same(self._body, other)]
         self._others, self._touched = len(others), self._is_touched(self._body, others)
         # Twins stay apart: only a clearly smaller body shows that a carer has been followed so far.
