@@ -20,6 +20,7 @@ from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import find_recordings, read
 from fidgety.pose.pose import Pose, read_native
 from fidgety.report import write_report
+from fidgety.study.batch import our_fault
 
 __all__ = ["Input", "Screened", "find_inputs", "screen"]
 
@@ -164,7 +165,7 @@ def screen(
     Raises
     ------
     FileError
-        E501 to E503 if `out` cannot be written.
+        E501, at once, if the disk is full; E502 or E503 if `out` cannot be made.
     """
     folder = make_folder(out)
     said = {"skeleton": skeleton, "fps": fps, "size": list(size) if size else None}
@@ -174,20 +175,21 @@ def screen(
         place = folder / item.name
         try:
             key = _key(item, assessor, {**said, **options, "age_weeks": age_weeks})
-            standing = _standing(place, key)
-            if standing is not None:
-                results.append(Screened(item.name, place, standing, kept=True))
-            else:
+            content = _standing(place, key)
+            kept = content is not None
+            if content is None:
                 if item.format == "video":
                     pose = _estimated(item, place, key, options, film_progress)
                 else:
-                    pose = read(
-                        item.path, format=item.format, skeleton=skeleton, fps=fps, size=size
-                    )
+                    pose = read(item.path, format=item.format, **said)
                 assessment = assessor.assess(pose, name=item.name, age_weeks=age_weeks)
-                results.append(Screened(item.name, place, _saved(assessment, place, key)))
-        except FidgetyError as error:
-            results.append(Screened(item.name, place, None, error=error))
+                content = _saved(assessment, place, key)
+            results.append(Screened(item.name, place, content, kept))
+        except Exception as error:
+            if isinstance(error, FidgetyError) and error.code == "E501":
+                raise  # once the disk is full, nothing else can be written either
+            ours = error if isinstance(error, FidgetyError) else our_fault(item.name, error)
+            results.append(Screened(item.name, place, None, error=ours))
         if progress:
             progress(done, len(inputs), item.name)
     _write_summary(folder / "summary.csv", results)

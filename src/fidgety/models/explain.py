@@ -26,7 +26,7 @@ def spread(
     network, or one trained on other infants, would judge.
     """
     clips = len(found.joint_attention)
-    usable = np.unique(np.concatenate([window.rows for window in found.windows]))
+    usable = _usable(found)
     counts = np.zeros((draws, clips))
     shares = np.full(len(usable), 1 / len(usable))
     counts[:, usable] = rng.multinomial(len(usable), shares, size=draws)
@@ -46,7 +46,7 @@ def deletion_check(
         the raw risk), ``ratio`` (None if random deletion changes nothing) and ``passed`` (a ratio
         of at least 1); None with fewer than five usable clips.
     """
-    usable = np.flatnonzero(found.clip_attention > 0)
+    usable = _usable(found)
     count = max(1, round(fraction * len(usable)))
     if len(usable) < 5:
         return None
@@ -64,6 +64,10 @@ def deletion_check(
         "ratio": top / random if random > 0 else None,
         "passed": top >= random,
     }
+
+
+def _usable(found: Inference) -> NDArray[np.intp]:
+    return np.unique(np.concatenate([window.rows for window in found.windows]))
 
 
 def joint_movement(

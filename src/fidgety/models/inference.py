@@ -78,24 +78,40 @@ class Inference:
         return float(self.risk_with(np.ones(len(self.joint_attention))))
 
     def risk_with(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Risk with each clip counted so many times, (K,) or (draws, K)."""
-        risks = np.stack([window.risk(weight[..., window.rows]) for window in self.windows])
-        return risks.mean(axis=0) if self.aggregation == "mean" else risks.max(axis=0)
+        """Risk with each clip counted so many times, (K,) or (draws, K).
+
+        A window that keeps no clip falls away; NaN where none is left.
+        """
+        counts = [weight[..., window.rows] for window in self.windows]
+        there = np.stack([count.sum(axis=-1) > 0 for count in counts])  # (W,) or (W, draws)
+        risks = np.stack([w.risk(count) for w, count in zip(self.windows, counts, strict=True)])
+        if self.aggregation == "max":
+            found = np.where(there, risks, -np.inf).max(axis=0)
+        else:
+            found = np.where(there, risks, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+        return np.where(there.any(axis=0), found, np.nan)
 
     @cached_property
     def clip_attention(self) -> NDArray[np.float64]:
-        """Mean attention (K,) over the windows a clip may be in; sums to 1."""
+        """Attention (K,) over the deciding windows: all of them, or the highest; sums to 1."""
         return self._over_windows([window.attention for window in self.windows])
 
     @cached_property
     def clip_contribution(self) -> NDArray[np.float64]:
-        """What each clip (K,) adds to the windows' mean logit; with the bias they sum to it."""
+        """What each clip (K,) adds to the logit; with the bias they sum to it.
+
+        To the mean logit of the windows, that is, or to the highest for the rule "max".
+        """
         return self._over_windows([window.attention * window.pull for window in self.windows])
 
     def _over_windows(self, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        share = np.full(len(self.windows), 1 / len(self.windows))
+        if self.aggregation == "max":
+            share = np.zeros(len(self.windows))
+            share[np.argmax([float(window.risk()) for window in self.windows])] = 1.0
         total = np.zeros(len(self.joint_attention))
-        for window, value in zip(self.windows, values, strict=True):
-            total[window.rows] += value / len(self.windows)
+        for window, value, part in zip(self.windows, values, share, strict=True):
+            total[window.rows] += part * value
         return total
 
 

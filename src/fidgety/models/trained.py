@@ -22,6 +22,7 @@ from fidgety.motion import (
     profile_from,
     split,
 )
+from fidgety.pose.skeleton import load_skeleton
 from fidgety.settings import from_plain
 from fidgety.statistics.calibrators import Calibrator, calibrator_from_dict
 
@@ -74,7 +75,10 @@ class TrainedModel:
         Raises
         ------
         CheckpointError
-            E409 if its frame rate or skeleton is not the network's.
+            E409 if its frame rate or number of joints is not the network's, E406 if its skeleton is
+            not.
+        PoseError
+            E108 if it is shorter than a clip.
         """
         known = self.checkpoint
         if abs(sequence.fps - known.fps) > 1e-3 * known.fps:
@@ -83,6 +87,8 @@ class TrainedModel:
                 f"The model knows {known.fps:g} frames per second, not {sequence.fps:g}",
                 remedy="Prepare the recording with the model's own profile",
             )
+        if sequence.skeleton != known.skeleton.name:
+            known.require_skeleton(load_skeleton(sequence.skeleton))
         if sequence.values.shape[2] != len(known.skeleton):
             raise CheckpointError(
                 "E409",

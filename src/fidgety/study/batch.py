@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 
 from fidgety.errors import FidgetyError
 
-__all__ = ["BatchReport", "Outcome", "Progress", "run_batch"]
+__all__ = ["BatchReport", "Outcome", "Progress", "State", "our_fault", "run_batch"]
 
 State = Literal["done", "kept", "left", "failed"]
 Progress = Callable[[int, int, str], None]
@@ -121,11 +121,12 @@ def _guarded(work: Callable[[str], State], name: str) -> Outcome:
             state, error = "failed", failure
         except Exception as fault:
             # A thousand recordings must not wait for one that meets a mistake of ours.
-            state, error = "failed", _our_fault(name, fault)
+            state, error = "failed", our_fault(name, fault)
     return Outcome(name, state, error, tuple(str(warning.message) for warning in heard))
 
 
-def _our_fault(name: str, fault: Exception) -> FidgetyError:
+def our_fault(name: str, fault: Exception) -> FidgetyError:
+    """A mistake of ours as an error of one recording (E229)."""
     return FidgetyError(
         "E229",
         "A fault of fidgety itself",

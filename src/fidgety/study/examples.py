@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fidgety.errors import StudyError
+from fidgety.errors import PoseError, StudyError
 from fidgety.motion import ClipConfig, Clips, PoseSequence, WindowConfig, split, windows
+from fidgety.pose.skeleton import Skeleton, load_skeleton
 
-__all__ = ["Batch", "Example", "Window", "batches", "windows_of"]
+__all__ = ["Batch", "Example", "Window", "batches", "check_alike", "windows_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +73,12 @@ def windows_of(examples: Sequence[Example], clip: ClipConfig, window: WindowConf
     ------
     StudyError
         E271 if a recording has no usable clip.
+    PoseError
+        E108 if a recording is shorter than a clip.
     """
     found: list[Window] = []
     for example in examples:
-        clips = split(example.sequence, clip)
+        clips = _clips_of(example, clip)
         rows = [np.arange(len(clips))[part] for part in windows(clips, window)]
         rows = [part[clips.usable[part]] for part in rows]
         rows = [part for part in rows if len(part)]
@@ -90,6 +93,50 @@ def windows_of(examples: Sequence[Example], clip: ClipConfig, window: WindowConf
         label = float(example.label)
         found += [Window(clips, part, label, 1 / len(rows)) for part in rows]
     return found
+
+
+def check_alike(examples: Sequence[Example], layout: Skeleton) -> None:
+    """Refuse sequences that one network cannot read side by side.
+
+    Raises
+    ------
+    StudyError
+        E281 if the frame rates differ; E282 if the joints are not those of `layout`.
+    """
+    rates = sorted({round(example.sequence.fps, 3) for example in examples})
+    if len(rates) > 1:
+        shown = ", ".join(f"{rate:g}" for rate in rates[:5])
+        raise StudyError(
+            "E281",
+            f"The sequences have {len(rates)} frame rates: {shown}",
+            why="a network knows movement at one",
+            remedy="Prepare them from poses with one profile, or give --fps to take all of them "
+            "for one rate, as the paper's code does",
+        )
+    for example in examples:
+        sequence = example.sequence
+        named = load_skeleton(sequence.skeleton)
+        if named.joints != layout.joints or sequence.values.shape[2] != len(layout):
+            raise StudyError(
+                "E282",
+                f"The sequence has {sequence.values.shape[2]} joints of {sequence.skeleton}, "
+                f"the network knows the {len(layout)} of {layout.name}",
+                where=example.recording,
+                remedy="Prepare it from its poses: fidgety prepare STUDY",
+            )
+
+
+def _clips_of(example: Example, config: ClipConfig) -> Clips:
+    try:
+        return split(example.sequence, config)
+    except PoseError as error:
+        raise PoseError(
+            error.code,
+            error.what,
+            where=example.recording,
+            why=error.why,
+            remedy="Shorten the clips, or leave this recording out of the labels",
+        ) from error
 
 
 def batches(

@@ -6,30 +6,33 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from fidgety.errors import ConfigError, FidgetyError, StudyError
+from fidgety.errors import ConfigError, FidgetyWarning, StudyError
 from fidgety.files import make_folder, write_json, write_text
-from fidgety.motion import pose_sequence
-from fidgety.pose.formats import read
+from fidgety.motion import pose_sequence, profile_from
+from fidgety.settings import to_plain
 from fidgety.statistics.calibrators import fit_calibrator
+from fidgety.study.batch import Outcome, State, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
+from fidgety.study.names import listing
+from fidgety.study.preparing import read_recording
 from fidgety.study.sequences import load_sequence, read_sequence, read_sidecar, write_sequence
-from fidgety.study.splits import Split, make_splits
+from fidgety.study.splits import PARTS, Split, make_splits
 from fidgety.study.study import Study
 from fidgety.study.training import fit, scores
 
-__all__ = ["COLUMNS", "Prediction", "cross_validate", "read_predictions"]
+__all__ = ["COLUMNS", "Prediction", "cross_validate", "noted", "read_predictions"]
 
 COLUMNS = ("model", "repeat", "fold", "infant_id", "recording", "label", "score", "probability")
 
@@ -68,12 +71,15 @@ class Prediction:
 class _Task:
     """One method on one fold."""
 
-    study: Path
+    study: Study
     out: Path
     method: str
     repeat: int
     split: Split
-    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}, repeat {self.repeat}, fold {self.split.fold}"
 
     @property
     def folder(self) -> Path:
@@ -89,6 +95,8 @@ def cross_validate(
     repeats: int = 1,
     seed: int = 0,
     workers: int = 1,
+    fps: float | None = None,
+    channels: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Prediction]:
     """Train and test several methods on the same infant-disjoint folds.
@@ -107,7 +115,9 @@ def cross_validate(
     folds, repeats, seed : int
         Parts the infants are dealt to; how often they are dealt anew; what is drawn from.
     workers : int
-        Processes; each uses one thread.
+        Processes; each uses one thread. Their number changes nothing in the result.
+    fps, channels : optional
+        For sequences made elsewhere, as `fidgety.study.sequences.load_sequence`.
     progress : callable (done, total, name), optional
         Called after each fold of each method.
 
@@ -125,35 +135,21 @@ def cross_validate(
         raise ConfigError("E702", "Give each model once, and repeats and workers from 1")
     root = make_folder(out)
     repeated = [make_splits(study, folds, seed + repeat) for repeat in range(repeats)]
-    _claim(root, study, folds, repeats, seed)
+    _claim(root, study, methods, {"folds": folds, "seed": seed, "fps": fps, "channels": channels})
     for profile in sorted({METHODS[name].profile for name in methods}):
-        _prepare(study, root, profile, workers)
+        prepare = partial(_sequence, study, root, profile, fps, channels)
+        _refuse_failures(run_batch(prepare, sorted(study.by_name), workers=workers), "recordings")
     tasks = [
-        _Task(study.root, root, method, repeat, split, seed)
+        _Task(study, root, method, repeat, split)
         for repeat, splits in enumerate(repeated)
         for split in splits
         for method in methods
     ]
-    open_tasks = [task for task in tasks if not (task.folder / "predictions.csv").exists()]
-    done, failed = len(tasks) - len(open_tasks), {}
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    finished: Iterable[Any] = parallel(delayed(_run)(task) for task in open_tasks) or ()
-    for folder, error in finished:
-        done += 1
-        if error is not None:
-            failed[folder] = error
-        if progress:
-            progress(done, len(tasks), folder)
-    if failed:
-        first = next(iter(failed.values()))
-        raise StudyError(
-            "E272",
-            f"{len(failed)} of {len(tasks)} folds failed: {', '.join(sorted(failed)[:4])}",
-            why=str(first),
-            remedy="The other folds are kept; mend the cause and run the same command again",
-        )
+    by_name = {task.name: task for task in tasks}
+    _refuse_failures(run_batch(partial(_run, by_name), list(by_name), progress, workers), "folds")
     predictions = [row for task in tasks for row in read_predictions(task.folder)]
     _write_predictions(root, predictions)
+    _note(root, predictions_sha256=file_digest(root / "predictions.csv"))
     return predictions
 
 
@@ -163,25 +159,12 @@ def read_predictions(folder: str | os.PathLike[str]) -> list[Prediction]:
     Raises
     ------
     StudyError
-        E274 if it is missing or not such a table.
+        E274 if it is missing, not such a table, or holds impossible values.
     """
     path = Path(folder) / "predictions.csv"
     try:
         with path.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle))
-        return [
-            Prediction(
-                row["model"],
-                int(row["repeat"]),
-                int(row["fold"]),
-                row["infant_id"],
-                row["recording"],
-                int(row["label"]),
-                float(row["score"]),
-                float(row["probability"]),
-            )
-            for row in rows
-        ]
+            return [_prediction(row) for row in csv.DictReader(handle)]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
         raise StudyError(
             "E274",
@@ -192,35 +175,64 @@ def read_predictions(folder: str | os.PathLike[str]) -> list[Prediction]:
         ) from error
 
 
-def _run(task: _Task) -> tuple[str, FidgetyError | None]:
-    """Train and test one method on one fold; the folder's name, and what went wrong."""
+def _prediction(row: dict[str, str]) -> Prediction:
+    found = Prediction(
+        row["model"],
+        int(row["repeat"]),
+        int(row["fold"]),
+        row["infant_id"],
+        row["recording"],
+        int(row["label"]),
+        float(row["score"]),
+        float(row["probability"]),
+    )
+    if found.label not in (0, 1) or not (0 <= found.score <= 1 and 0 <= found.probability <= 1):
+        raise ValueError(f"{found.recording}: a label is 0 or 1, a risk lies between")
+    return found
+
+
+def _refuse_failures(outcomes: Sequence[Outcome], what: str) -> None:
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        raise StudyError(
+            "E272",
+            f"{len(failed)} of {len(outcomes)} {what} failed: "
+            + listing(outcome.name for outcome in failed),
+            why=str(failed[0].error),
+            remedy="The others are kept; mend the cause and run the same command again",
+        )
+    for text in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
+        warnings.warn(text, FidgetyWarning, stacklevel=3)
+
+
+def _run(tasks: dict[str, _Task], name: str) -> State:
+    """Train and test one method on one fold, unless that is done."""
     import torch
 
-    torch.set_num_threads(1)
-    label = f"{task.method}, repeat {task.repeat}, fold {task.split.fold}"
+    task = tasks[name]
+    if (task.folder / "predictions.csv").exists():
+        return "kept"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so that the number of processes changes no rounding
     try:
         _write_predictions(task.folder, _predict(task))
-    except FidgetyError as error:
-        return label, error
-    return label, None
+    finally:
+        torch.set_num_threads(threads)
+    return "done"
 
 
 def _predict(task: _Task) -> list[Prediction]:
-    study = Study.open(task.study, skip_unlabelled=True, check_copies=False)
     method = METHODS[task.method]
-    parts = {
-        part: [
-            Example(
-                r.infant_id, r.name, int(r.label or 0), _cached(task.out, method.profile, r.name)
-            )
-            for r in task.split.recordings(study, part)
+    home = task.out / "sequences" / method.profile
+    train, val, test = (
+        [
+            Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
+            for r in task.split.recordings(task.study, part)
         ]
-        for part in ("train", "val", "test")
-    }
-    _check_disjoint(parts)
-    train, val, test = parts["train"], parts["val"], parts["test"]
+        for part in PARTS
+    )
     risks, inner = _fitted_risks(method, train, val, test, task)
-    calibrate = fit_calibrator(inner[0], inner[1])
+    calibrate = fit_calibrator(inner, _labels(val), infants=[e.infant_id for e in val])
     calibrated = calibrate.probability(risks)
     return [
         Prediction(
@@ -237,86 +249,100 @@ def _fitted_risks(
     val: list[Example],
     test: list[Example],
     task: _Task,
-) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.int64]]]:
-    """Risks of the test part, and risks with labels to calibrate on, of infants not trained on."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Risks of the test part, and of the validation part by a model that was not fitted to it."""
     if method.network is not None:
         fitted = fit(train, val, method.network, run=task.folder, resume=True)
-        calibration = scores(fitted.model, val, method.network), _labels(val)
-        return scores(fitted.model, test, method.network), calibration
+        risks, inner = (scores(fitted.model, part, method.network) for part in (test, val))
+        return risks, inner
     assert method.classifier is not None
-    values = lambda examples: [example.sequence.values for example in examples]  # noqa: E731
-    inner = method.classifier().fit(values(train), _labels(train)).risk(values(val))
-    whole = method.classifier().fit(values(train + val), _labels(train + val))
-    return whole.risk(values(test)), (inner, _labels(val))
+    first, whole = (
+        method.classifier().fit(_values(part), _labels(part)) for part in (train, train + val)
+    )
+    return whole.risk(_values(test)), first.risk(_values(val))
+
+
+def _values(examples: Sequence[Example]) -> list[NDArray[np.floating]]:
+    return [example.sequence.values for example in examples]
 
 
 def _labels(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], dtype=np.int64)
 
 
-def _check_disjoint(parts: dict[str, list[Example]]) -> None:
-    seen: dict[str, str] = {}
-    for part, examples in parts.items():
-        for example in examples:
-            if seen.setdefault(example.infant_id, part) != part:
-                raise StudyError(
-                    "E204",
-                    f"Infant {example.infant_id} stands in {seen[example.infant_id]} and {part}",
-                )
-
-
-def _claim(root: Path, study: Study, folds: int, repeats: int, seed: int) -> None:
+def _claim(root: Path, study: Study, methods: Sequence[str], settings: dict[str, Any]) -> None:
     """Write down what this experiment is, or check that it is what the folder holds."""
-    labels = [[r.name, r.infant_id, r.label] for r in study.recordings]
-    identity = {"folds": folds, "seed": seed, "recordings": labels, "simulated": study.simulated}
-    path = root / "experiment.json"
-    if path.exists():
-        try:
-            standing = json.loads(path.read_text("utf-8"))
-            same = all(standing.get(key) == value for key, value in identity.items())
-        except (OSError, ValueError, AttributeError):
-            same = False
-        if not same:
+    identity = {
+        **settings,
+        "simulated": study.simulated,
+        "recordings": [
+            [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
+            for r in study.recordings
+        ],
+    }
+    made_of = {name: _plain(METHODS[name]) for name in methods}
+    if (root / "experiment.json").exists():
+        standing = noted(root)
+        known = standing.get("methods", {})
+        same = all(standing.get(key) == value for key, value in identity.items())
+        if not same or any(known.get(name, plain) != plain for name, plain in made_of.items()):
             raise StudyError(
                 "E273",
                 "The folder holds another experiment",
                 where=root,
-                why="its study, folds or seed differ",
+                why="its recordings, folds, seed or settings of a model differ",
                 remedy="Choose another --out, or remove the folder",
             )
-    write_json(path, {**identity, "repeats": repeats})
+        made_of = {**known, **made_of}
+    _note(root, **identity, methods=made_of)
 
 
-def _prepare(study: Study, root: Path, profile: str, workers: int) -> None:
-    """Sequences of all recordings by one profile, made once for all folds."""
-    jobs = (delayed(_sequence)(study, root, profile, r.name) for r in study.recordings)
-    for error in Parallel(n_jobs=workers)(jobs) or ():
-        if error is not None:
-            raise error
+def _plain(method: Method) -> Any:
+    network = None if method.network is None else method.network.to_dict()
+    return json.loads(json.dumps({"profile": method.profile, "network": network}))
 
 
-def _sequence(study: Study, root: Path, profile: str, name: str) -> FidgetyError | None:
-    folder = root / "sequences" / profile / name
+def noted(root: Path) -> dict[str, Any]:
+    """What ``experiment.json`` says; empty if there is none that can be read."""
     try:
-        source = study.pose_path(name)
-        digest = file_digest(source if source is not None else study.source_path(name))
-        standing = read_sidecar(folder) if folder.exists() else None
-        if standing and standing.get("finished") and standing.get("source_sha256") == digest:
-            return None
-        if source is None:
-            sequence = load_sequence(study, name)
-        else:
-            sequence = pose_sequence(read(source), profile)
-        write_sequence(folder, sequence, {"source_sha256": digest})
-    except FidgetyError as error:
-        error.where = error.where or name
-        return error
-    return None
+        content = json.loads((root / "experiment.json").read_text("utf-8"))
+        return content if isinstance(content, dict) else {}
+    except (OSError, ValueError):
+        return {}
 
 
-@lru_cache(maxsize=4096)
-def _cached(root: Path, profile: str, name: str):
-    return read_sequence(root / "sequences" / profile / name)
+def _note(root: Path, **content: Any) -> None:
+    write_json(root / "experiment.json", {**noted(root), **content})
+
+
+def _sequence(
+    study: Study, root: Path, profile: str, fps: float | None, channels: str | None, name: str
+) -> State:
+    """A recording's sequence by one profile, made once for all folds."""
+    folder = root / "sequences" / profile / name
+    source, digest = study.pose_path(name), file_digest(study.source_path(name))
+    standing = read_sidecar(folder) if folder.exists() else None
+    if standing and standing.get("finished") and standing.get("source_sha256") == digest:
+        return "kept"
+    prepared = read_sidecar(study.sequence_folder(name)) or {}
+    if source is None or _holds(prepared, profile, digest):
+        sequence = load_sequence(study, name, fps=fps, channels=channels)
+    else:
+        said = {key: (prepared.get("source") or {}).get(key) for key in ("skeleton", "fps", "size")}
+        pose = read_recording(source, **(said if fps is None else {**said, "fps": fps}))
+        sequence = pose_sequence(pose, profile)
+    write_sequence(folder, sequence, {"source_sha256": digest})
+    return "done"
+
+
+def _holds(prepared: dict[str, Any], profile: str, digest: str) -> bool:
+    """Whether a study's own sequence is of this profile, its usual settings and these poses."""
+    return (
+        prepared.get("finished") is True
+        and prepared.get("profile") == profile
+        and prepared.get("config") == to_plain(profile_from(profile))
+        and (prepared.get("source") or {}).get("sha256") == digest
+    )
 
 
 def _write_predictions(folder: Path, rows: Sequence[Prediction]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, takewhile
@@ -23,7 +24,7 @@ from fidgety.study.names import listing
 from fidgety.study.sequences import SCHEMA_VERSION, read_sidecar, write_sequence
 from fidgety.study.study import Study
 
-__all__ = ["PrepareReport", "prepare_study"]
+__all__ = ["PrepareReport", "prepare_study", "read_recording"]
 
 OVERLAP = 0.2  # of a sub-sequence with the one before: 200 of 1000 frames as published
 
@@ -130,7 +131,8 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
     }
     if not wish.force and (state := _standing(folder, wish, about)) is not None:
         return state
-    cleaned = clean(_read(source, wish), wish.profile)
+    pose = read_recording(source, skeleton=wish.skeleton, fps=wish.fps, size=wish.size)
+    cleaned = clean(pose, wish.profile)
     sequence = sequence_of_clean(cleaned, wish.profile)
     if not np.isfinite(sequence.values).any():
         raise StudyError(
@@ -149,12 +151,19 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
     return "done"
 
 
-def _read(source: Path, wish: _Wish) -> Pose:
+def read_recording(
+    source: Path,
+    *,
+    skeleton: str | None = None,
+    fps: float | None = None,
+    size: Sequence[int] | None = None,
+) -> Pose:
+    """Read the pose of a recording inside a study folder; errors as `fidgety.pose.formats.read`."""
     if source.suffix == ".parquet":
         return read_native(source)
     # Inside a study folder a .pkl can only be the reference's; its reader admits numbers only.
     chosen = "stam-pickle" if source.suffix == ".pkl" else "auto"
-    return read(source, format=chosen, skeleton=wish.skeleton, fps=wish.fps, size=wish.size)
+    return read(source, format=chosen, skeleton=skeleton, fps=fps, size=size)
 
 
 def _standing(folder: Path, wish: _Wish, about: dict[str, Any]) -> State | None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fidgety.errors import StudyError
-from fidgety.files import existing, make_folder, write_json, write_text
+from fidgety.files import existing, write_json, write_text
 from fidgety.models.checkpoint import Checkpoint, Cohort, save_checkpoint
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import PROFILES, PoseSequence
@@ -25,14 +26,17 @@ from fidgety.statistics import AUC, auc_interval
 from fidgety.statistics.calibrators import fit_calibrator
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
+from fidgety.study.names import listing, safe_name
 from fidgety.study.sequences import load_sequence
-from fidgety.study.splits import Split, read_split
+from fidgety.study.splits import PARTS, Split, read_split
+from fidgety.study.state import STATE_FILE, Epoch, other_run
 from fidgety.study.study import Recording, Study, check_classes
-from fidgety.study.training import Epoch, Fitted, NetworkConfig, fit, scores
+from fidgety.study.training import Fitted, NetworkConfig, fit, scores
 
-__all__ = ["Run", "Validation", "examples_of", "train_run", "validate_run"]
+__all__ = ["Run", "Validation", "examples_of", "frame_rate", "train_run", "validate_run"]
 
 Part = Literal["val", "test"]
+MODEL_FILE = "model.fidgety"  # its presence marks a finished run
 COLUMNS = ("infant_id", "recording", "label", "score", "probability")
 
 
@@ -83,6 +87,14 @@ class Validation:
     simulated: bool
     path: Path
 
+    def metrics(self) -> dict[str, Any]:
+        """What a model file says of it; empty if no AUC is defined."""
+        if self.auc is None:
+            return {}
+        name = "validation" if self.part == "val" else self.part
+        auc = {"auc": self.auc.value, "auc_low": self.auc.low, "auc_high": self.auc.high}
+        return {"part": name, **auc, "infants": self.infants}
+
     def __str__(self) -> str:
         kind = "simulated infants" if self.simulated else "infants"
         name = "validation" if self.part == "val" else "test"
@@ -107,7 +119,7 @@ def train_run(
     channels: str | None = None,
     length_s: float | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
-    fabric: Any = None,
+    fabric: Fabric | None = None,
 ) -> Run:
     """Train on one split of a prepared study; the test part is never opened.
 
@@ -137,6 +149,8 @@ def train_run(
     StudyError
         E275 if the run exists, E276 if the sequences were made by another profile, E277 if the
         method is no network; else as `read_split`, `load_sequence` and `fit`.
+    CheckpointError
+        E440 if the run to resume is another one.
     """
     chosen = method_named(method)
     if chosen.network is None:
@@ -149,33 +163,23 @@ def train_run(
     check_classes(study)
     config = change(chosen.network) if change else chosen.network
     division = read_split(study, fold)
-    folder = study.root / "runs" / (name or f"{method}_fold{fold:02d}")
-    if (folder / "model.fidgety").exists() and not resume:
-        raise StudyError(
-            "E275",
-            "This run exists",
-            where=folder.name,
-            remedy="Choose another --name, or remove its folder; --resume goes on with it",
-        )
-    make_folder(folder)
     load = {"fps": fps, "channels": channels, "length_s": length_s}
     train, val = (examples_of(study, division, part, **load) for part in ("train", "val"))
     for example in (*train, *val):
         _check_profile(example.sequence, chosen, example.recording)
-    content = {"method": method, "fold": fold, **load, "network": config.to_dict()}
-    write_json(folder / "config.json", {**content, "fidgety": version("fidgety")})
+    folder = study.root / "runs" / safe_name(name or f"{method}_fold{fold:02d}")
+    infants = {part: list(getattr(division, part)) for part in PARTS}
+    settings = {"method": method, "fold": fold, **load, "network": config.to_dict()}
+    _claim(folder, {**settings, "infants": infants}, resume)
     fitted = fit(train, val, config, run=folder, resume=resume, on_epoch=on_epoch, fabric=fabric)
-    checkpoint = _checkpoint(fitted, chosen, study, division, train, val)
-    save_checkpoint(folder / "model.fidgety", checkpoint)
-    validation = validate_run(folder, study, "val") if val else None
-    if validation is not None and validation.auc is not None:
-        auc = validation.auc
-        measured = {
-            "part": "validation", "auc": auc.value, "auc_low": auc.low, "auc_high": auc.high,
-            "infants": validation.infants,
-        }  # fmt: skip
-        save_checkpoint(folder / "model.fidgety", replace(checkpoint, metrics=measured))
-    return Run(folder, fitted.epochs, fitted.kept_epoch, validation)
+    run = None
+    if fabric is None or fabric.is_global_zero:
+        model = TrainedModel(_checkpoint(fitted, chosen, study, train, val), fitted.model)
+        validation = _measured(model, val, "val", study, folder) if val else None
+        measured = {} if validation is None else validation.metrics()
+        save_checkpoint(folder / MODEL_FILE, replace(model.checkpoint, metrics=measured))
+        run = Run(folder, fitted.epochs, fitted.kept_epoch, validation)
+    return run if fabric is None else fabric.broadcast(run)  # type: ignore[return-value]
 
 
 def validate_run(
@@ -183,7 +187,8 @@ def validate_run(
 ) -> Validation:
     """Measure a run's model on the validation or the test part of its split.
 
-    Writes ``predictions_<part>.csv`` into the run's folder.
+    The parts are those the run was trained with, whatever was split anew since. Writes
+    ``predictions_<part>.csv`` into the run's folder.
 
     Parameters
     ----------
@@ -197,25 +202,32 @@ def validate_run(
     Raises
     ------
     StudyError
-        E278 if the folder holds no finished run.
+        E278 if the folder holds no finished run, E216 if the part is empty, E283 if the study no
+        longer has its infants.
     """
-    folder = existing(run, "run")
+    folder = existing(run, "run").resolve()
     settings = _settings(folder)
-    model = TrainedModel.load(folder / "model.fidgety")
+    model = TrainedModel.load(folder / MODEL_FILE)
     study = study or Study.open(folder.parent.parent, skip_unlabelled=True)
     load = {key: settings.get(key) for key in ("fps", "channels", "length_s")}
-    examples = examples_of(study, read_split(study, settings["fold"]), part, **load)
-    if not examples:
+    division = Split(
+        settings["fold"], *(tuple(settings["infants"][name]) for name in PARTS)
+    )  # raises where a hand made them overlap
+    gone = set(getattr(division, part)) - set(study.infants)
+    if gone:
         raise StudyError(
-            "E216", f"The {part} part is empty", where=folder, remedy="Split with a validation part"
+            "E283",
+            f"Infants of the {part} part are no longer in the study: {listing(gone)}",
+            where=study.root,
+            remedy="Bring back their recordings and labels, or train again",
         )
-    risks = np.array([model.infer(model.clips(example.sequence)).risk for example in examples])
-    labels = np.array([example.label for example in examples])
-    path = _write(folder / f"predictions_{part}.csv", examples, risks, model.calibrated(risks))
-    infants = {example.infant_id: example.label for example in examples}
-    mixed = 0 < labels.mean() < 1
-    auc = auc_interval(risks, labels, infants=_infants(examples)) if mixed else None
-    return Validation(part, auc, len(infants), sum(infants.values()), study.simulated, path)
+    return _measured(model, examples_of(study, division, part, **load), part, study, folder)
+
+
+def frame_rate(study: Study, *, fps: float | None = None, channels: str | None = None) -> float:
+    """Frames per second of a study's sequences, by its first one; what a frame count means."""
+    first = study.recordings[0].name
+    return load_sequence(study, first, fps=fps, channels=channels).fps
 
 
 def examples_of(
@@ -245,18 +257,33 @@ def _cut(sequence: PoseSequence, length_s: float | None) -> PoseSequence:
     return replace(sequence, values=sequence.values[:, : round(length_s * sequence.fps)])
 
 
+def _measured(
+    model: TrainedModel, examples: Sequence[Example], part: Part, study: Study, folder: Path
+) -> Validation:
+    if not examples:
+        raise StudyError(
+            "E216", f"The {part} part is empty", where=folder, remedy="Split with a validation part"
+        )
+    risks = np.array([model.infer(model.clips(example.sequence)).risk for example in examples])
+    labels = np.array([example.label for example in examples])
+    path = _write(folder / f"predictions_{part}.csv", examples, risks, model.calibrated(risks))
+    infants = {example.infant_id: example.label for example in examples}
+    mixed = 0 < labels.mean() < 1
+    auc = auc_interval(risks, labels, infants=_infants(examples)) if mixed else None
+    return Validation(part, auc, len(infants), sum(infants.values()), study.simulated, path)
+
+
 def _checkpoint(
     fitted: Fitted,
     method: Method,
     study: Study,
-    division: Split,
     train: Sequence[Example],
     val: Sequence[Example],
 ) -> Checkpoint:
     config = fitted.config
     sequence = train[0].sequence
     profile = sequence.profile or PROFILES[method.profile]()
-    recordings = division.recordings(study, "train") + division.recordings(study, "val")
+    recordings = study.recordings_of({example.infant_id for example in (*train, *val)})
     calibration = None
     if len({example.label for example in val}) == 2:
         risks = scores(fitted.model, val, config)
@@ -317,16 +344,38 @@ def _write(
     return write_text(path, text.getvalue())
 
 
+def _claim(folder: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Write what the run is into its folder, or check that it is the run that stands there."""
+    path = folder / "config.json"
+    if path.exists() and resume:
+        standing = _settings(folder)
+        standing.pop("fidgety", None)
+        if standing != json.loads(json.dumps(settings)):
+            raise other_run(folder.name)
+    elif (folder / MODEL_FILE).exists() or (folder / STATE_FILE).exists():
+        raise StudyError(
+            "E275",
+            "This run exists",
+            where=folder.name,
+            remedy="Choose another --name, or remove its folder; --resume goes on with it",
+        )
+    else:
+        write_json(path, {**settings, "fidgety": version("fidgety")})
+
+
 def _settings(folder: Path) -> dict[str, Any]:
     try:
         settings = json.loads((folder / "config.json").read_text("utf-8"))
-        if not isinstance(settings["fold"], int):
-            raise ValueError("fold is no number")
+        parts = settings["infants"]
+        if not isinstance(settings["fold"], int) or not all(
+            isinstance(infant, str) for part in PARTS for infant in parts[part]
+        ):
+            raise ValueError("its config.json does not name a fold and infants")
         return settings
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
             "E278",
-            "No finished run in this folder",
+            "No run in this folder",
             where=folder,
             why=str(error),
             remedy="Give a folder below STUDY/runs; start one with: fidgety train STUDY",

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from fidgety.errors import CheckpointError, ConfigError, StudyError
-from fidgety.files import file_error, whole_file, write_text
 from fidgety.models.inference import Aggregation, infer
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig, split
 from fidgety.settings import to_plain
 from fidgety.statistics import roc_auc
 from fidgety.study.augment import Augmentation, augmented
-from fidgety.study.examples import Example, Window, batches, windows_of
+from fidgety.study.examples import Example, Window, batches, check_alike, windows_of
+from fidgety.study.state import Epoch, RunState, identity_of
+
+Figures = tuple[float | None, float | None]  # of the validation part: log loss, AUC
 
 __all__ = ["Epoch", "Fitted", "NetworkConfig", "TrainingConfig", "fit", "scores"]
 
@@ -73,6 +73,8 @@ class TrainingConfig:
         counts = (self.max_epoch, self.batch_size, self.clips_per_window, self.patience)
         if any(count is not None and count < 1 for count in counts):
             raise ConfigError("E702", "Epochs, batch size, clips and patience must be 1 or more")
+        if self.seed < 0:
+            raise ConfigError("E702", f"Seed {self.seed}", remedy="Give a whole number from 0")
         if not (math.isfinite(self.lr) and self.lr > 0 and 0 <= self.weight_decay < math.inf):
             raise ConfigError(
                 "E702", f"Learning rate {self.lr}, weight decay {self.weight_decay}: impossible"
@@ -105,15 +107,6 @@ class NetworkConfig:
             "aggregation": self.aggregation,
             "training": to_plain(self.training),
         }
-
-
-class Epoch(NamedTuple):
-    """Figures of one epoch; the validation figures are None without a validation part."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float | None
-    validation_auc: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,41 +144,52 @@ def fit(
     on_epoch : callable, optional
         Called after each epoch.
     fabric : lightning_fabric.Fabric, optional
-        Devices and precision; one CPU or GPU by default.
+        Devices and precision, launched; one CPU or GPU by default. Each device trains on its share
+        of the windows; the first one validates, writes and decides for all.
 
     Raises
     ------
     StudyError
-        E270 if an infant is in both parts; E202 if a class is missing; E271 as `windows_of`.
+        E270 if an infant is in both parts; E202 if a class is missing; else as `check_alike` and
+        `windows_of`.
     CheckpointError
-        E440 if the state to resume from belongs to other settings or cannot be read.
+        E440 if the state to resume from belongs to other settings or cannot be read; E441 if the
+        training diverges.
     """
     _check_parts(train, validation)
+    check_alike([*train, *validation], config.model.layout)
+    samples = windows_of(train, config.clip, config.window)
+    windows_of(validation, config.clip, config.window)  # refuse now what could not be measured
     fabric = fabric or Fabric(accelerator="auto", devices=1)
     settings = config.training
     torch.manual_seed(settings.seed)
     model = STAM(config.model)
     optimizer = _optimizer(model, settings)
-    state = _State(Path(run) if run is not None else None, config, train, validation)
-    if resume:
-        state.load(model, optimizer)
     wrapped, stepper = fabric.setup(model, optimizer)
-    samples = windows_of(train, config.clip, config.window)
+    folder = Path(run) if run is not None else None
+    state = RunState(folder, identity_of(config.to_dict(), train, validation))
+    if resume:
+        state.load(model, optimizer)  # after setup, so that it comes to rest on the device
     positive_weight = _positive_weight(samples) if settings.balance else 1.0
     for epoch in range(len(state.epochs), settings.max_epoch):
-        if state.stopped(settings):
+        if state.waited(settings.patience):
             break
         torch.manual_seed(_seed_of(settings.seed, epoch))  # so that a resumed run goes on alike
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * _schedule(settings, epoch)
         loss = _train_epoch(fabric, wrapped, stepper, samples, config, epoch, positive_weight)
-        figures = _validate(model, validation, config, positive_weight)
-        state.add(Epoch(epoch, loss, *fabric.broadcast(figures)), model, optimizer, settings)
+        figures: Figures = (None, None)
+        if validation and fabric.is_global_zero:
+            figures = _validate(model, validation, config, positive_weight)
+        figures = fabric.broadcast(figures)
+        _check_finite(epoch, loss, figures[0])
+        measured = Epoch(epoch, loss, *figures)
+        state.add(measured, model, optimizer, keep=settings.select == "last")
         if fabric.is_global_zero:
             state.save()
-        if on_epoch:
-            on_epoch(state.epochs[-1])
-    model.load_state_dict(state.kept_weights)
+            if on_epoch:
+                on_epoch(measured)
+    model.load_state_dict(fabric.broadcast(state.kept_weights))
     return Fitted(model.eval(), config, tuple(state.epochs), state.kept_epoch)
 
 
@@ -213,10 +217,9 @@ def _train_epoch(
     settings = config.training
     rng = np.random.default_rng([settings.seed, epoch, fabric.global_rank])
     skeleton = config.model.layout
-    mine = samples[fabric.global_rank :: fabric.world_size]
-    mine = mine[: len(samples) // fabric.world_size] or samples  # as many steps on every device
+    mine = _share(samples, fabric, [settings.seed, epoch])
     model.train()
-    total, weight = torch.zeros((), device=fabric.device), torch.zeros((), device=fabric.device)
+    sums = torch.zeros(2, device=fabric.device)  # weighted loss, weight
     for batch in batches(mine, settings.batch_size, rng, settings.clips_per_window):
         clips = augmented(batch.clips, settings.augmentation, skeleton, rng)
         label = batch.label.to(fabric.device, non_blocking=True)
@@ -230,110 +233,43 @@ def _train_epoch(
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         optimizer.step()
-        with torch.no_grad():
-            total += loss * share.sum()
-            weight += share.sum()
+        sums += torch.stack([(losses.detach() * share).sum(), share.sum()])
+    total, weight = fabric.all_reduce(sums, reduce_op="sum")
     return float(total / weight)
+
+
+def _share(samples: Sequence[Window], fabric: Fabric, seed: list[int]) -> Sequence[Window]:
+    """Windows of an epoch for this device: as many as for others, or one would wait for ever."""
+    devices = fabric.world_size
+    if devices == 1:
+        return samples
+    order = np.random.default_rng(seed).permutation(len(samples))
+    order = np.resize(order, max(1, len(samples) // devices) * devices)
+    return [samples[i] for i in order[fabric.global_rank :: devices]]
 
 
 def _validate(
     model: STAM, validation: Sequence[Example], config: NetworkConfig, positive_weight: float
-) -> tuple[float | None, float | None]:
+) -> Figures:
     """Log loss of the recordings' risks, classes weighted as in training, and their AUC."""
-    if not validation:
-        return None, None
-    risk = np.clip(scores(model, validation, config), 1e-7, 1 - 1e-7)
+    risk = scores(model, validation, config)
+    if not np.isfinite(risk).all():
+        return math.nan, None
     label = np.array([example.label for example in validation])
+    auc = float(roc_auc(risk, label)) if 0 < label.mean() < 1 else None
+    risk = np.clip(risk, 1e-7, 1 - 1e-7)
     weight = np.where(label == 1, positive_weight, 1.0)
     loss = -(weight * np.where(label == 1, np.log(risk), np.log1p(-risk))).sum() / weight.sum()
-    auc = roc_auc(risk, label) if 0 < label.mean() < 1 else None
-    return float(loss), None if auc is None else float(auc)
+    return float(loss), auc
 
 
-class _State:
-    """What a run needs to go on after a kill; written whole after each epoch."""
-
-    def __init__(
-        self,
-        run: Path | None,
-        config: NetworkConfig,
-        train: Sequence[Example],
-        validation: Sequence[Example],
-    ) -> None:
-        self.run = run
-        self.identity = json.dumps(
-            [
-                config.to_dict(),
-                *([[e.recording, e.label] for e in part] for part in (train, validation)),
-            ],
-            sort_keys=True,
+def _check_finite(epoch: int, *losses: float | None) -> None:
+    if any(loss is not None and not math.isfinite(loss) for loss in losses):
+        raise CheckpointError(
+            "E441",
+            f"The training diverged in epoch {epoch + 1}: the loss is no number any more",
+            remedy="Start a new run with a lower --lr",
         )
-        self.epochs: list[Epoch] = []
-        self.kept_epoch = -1
-        self.kept_weights: dict[str, Tensor] = {}
-        self._now: dict[str, Any] = {}
-
-    def stopped(self, settings: TrainingConfig) -> bool:
-        waited = len(self.epochs) - 1 - self._best_epoch()
-        return bool(settings.patience and self.epochs and waited >= settings.patience)
-
-    def _best_epoch(self) -> int:
-        losses = [epoch.validation_loss for epoch in self.epochs]
-        if not losses or any(loss is None for loss in losses):
-            return len(losses) - 1
-        return int(np.argmin(np.array(losses, dtype=float)))
-
-    def add(self, epoch: Epoch, model: STAM, optimizer: Any, settings: TrainingConfig) -> None:
-        self.epochs.append(epoch)
-        if settings.select == "last" or self._best_epoch() == len(self.epochs) - 1:
-            self.kept_epoch = epoch.epoch
-            self.kept_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self._now = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-
-    def save(self) -> None:
-        if self.run is None:
-            return
-        lines = [json.dumps(epoch._asdict()) for epoch in self.epochs]
-        content = {
-            "identity": self.identity,
-            "epochs": [tuple(epoch) for epoch in self.epochs],
-            "kept_epoch": self.kept_epoch,
-            "kept": self.kept_weights,
-            **self._now,
-        }
-        with whole_file(self.run / "last_state.pt") as draft:
-            torch.save(content, draft)
-        write_text(self.run / "metrics.jsonl", "\n".join(lines) + "\n")
-
-    def load(self, model: STAM, optimizer: Any) -> None:
-        path = self.run / "last_state.pt" if self.run is not None else None
-        if path is None or not path.exists():
-            return  # killed before its first epoch ended: start
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            if content["identity"] != self.identity:
-                raise CheckpointError(
-                    "E440",
-                    "The run to resume was started with other settings or recordings",
-                    where=path.parent.name,
-                    remedy="Resume with the same command, or start a new run",
-                )
-            model.load_state_dict(content["model"])
-            optimizer.load_state_dict(content["optimizer"])
-            self.epochs = [Epoch(*epoch) for epoch in content["epochs"]]
-            self.kept_epoch, self.kept_weights = content["kept_epoch"], content["kept"]
-        except OSError as error:
-            raise file_error(error, path) from error
-        except CheckpointError:
-            raise
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise CheckpointError(
-                "E440",
-                "The run's state cannot be read",
-                where=path.name,
-                why=type(error).__name__,
-                remedy="Start the run again without --resume",
-            ) from error
 
 
 def _check_parts(train: Sequence[Example], validation: Sequence[Example]) -> None:
