@@ -22,7 +22,7 @@ from fidgety.pose.pose import Pose, read_native
 from fidgety.report import write_report
 from fidgety.study.batch import our_fault
 
-__all__ = ["Input", "Screened", "find_inputs", "screen"]
+__all__ = ["Input", "Screened", "exit_status", "find_inputs", "screen"]
 
 SUMMARY = (
     "recording",
@@ -194,6 +194,13 @@ def screen(
             progress(done, len(inputs), item.name)
     _write_summary(folder / "summary.csv", results)
     return results
+
+
+def exit_status(results: Sequence[Screened]) -> int:
+    """1 if a fault of fidgety stopped one, 2 if one failed, 3 if one was refused, else 0."""
+    if errors := [result.error for result in results if result.error is not None]:
+        return 1 if any(error.code == "E229" for error in errors) else 2
+    return 3 if any(result.state == "refused" for result in results) else 0
 
 
 def _saved(assessment: Assessment, folder: Path, key: str) -> dict[str, Any]:

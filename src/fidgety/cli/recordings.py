@@ -92,7 +92,7 @@ def assess_command(
     status 3 if the quality gate refused a recording, 2 if one could not be read.
     """
     from fidgety.assess import Assessor
-    from fidgety.screening import find_inputs, screen
+    from fidgety.screening import exit_status, find_inputs, screen
 
     assessor = Assessor.load(model)
     found = find_inputs(inputs, format)
@@ -111,8 +111,7 @@ def assess_command(
         )
     for result in results:
         click.echo(_line(result), err=result.error is not None)
-    states = {result.state for result in results}
-    ctx.exit(2 if "failed" in states else 3 if "refused" in states else 0)
+    ctx.exit(exit_status(results))
 
 
 @click.command("convert")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,14 @@ import click
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
-    from fidgety.study.training import NetworkConfig
+    from lightning_fabric import Fabric
+
+    from fidgety.study.study import Study
+    from fidgety.study.training import Epoch, NetworkConfig
 
 __all__ = ["compare_command", "cv_command", "train_command", "validate_command"]
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @click.command("train")
@@ -48,12 +54,13 @@ __all__ = ["compare_command", "cv_command", "train_command", "validate_command"]
 @click.option("--beta-dim", type=int, help="Hidden width of joint attention.")
 @click.option("--dropout-context", type=float)
 @click.option("--dropout-gcn", type=float)
-@click.option("--suffix-len", type=int, help="Accepted and not needed: infants are known by name.")
+@click.option("--suffix-len", type=int, help="Checked against the labels, which name the infants.")
 @click.option("--aggregation", type=click.Choice(["mean", "max"]), help="Of the windows' risks.")
 @click.option("--fps", type=float, help="Frame rate of sequences made elsewhere.")
 @click.option("--no-cuda", is_flag=True, help="Train on the CPU even if there is a GPU.")
-@click.option("--devices", default=1, show_default=True, help="Devices to train on.")
-@click.option("--precision", default="32-true", show_default=True, help="As lightning fabric.")
+@click.option("--devices", default=1, show_default=True, help="Devices of each machine.")
+@click.option("--nodes", default=1, show_default=True, help="Machines; start it on each of them.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="32-true", show_default=True)
 @click.option("--mlflow", help="Also log to this MLflow store, such as sqlite:///mlflow.db.")
 @click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
 def train_command(study: Path, **given: Any) -> None:
@@ -61,45 +68,35 @@ def train_command(study: Path, **given: Any) -> None:
 
     The best epoch is chosen by the validation part; the test part is never looked at.
     """
-    from lightning_fabric import Fabric
-
-    from fidgety.study.methods import method_named
     from fidgety.study.runs import train_run
     from fidgety.study.study import Study
 
     opened = Study.open(study, skip_unlabelled=given["skip_unlabelled"])
-    network = method_named(given["method"]).network
-    epochs = given["max_epoch"] or (network.training.max_epoch if network else 1)
-    fps = given["fps"] or 30.0
-    fabric = Fabric(
-        accelerator="cpu" if given["no_cuda"] else "auto",
-        devices=given["devices"],
-        precision=given["precision"],
-    )
-    fabric.launch()
-    with progress("Training") as show, _mlflow(given["mlflow"], given) as log:
-
-        def on_epoch(epoch: Any) -> None:
-            log(epoch)
-            auc = "" if epoch.validation_auc is None else f"val AUC {epoch.validation_auc:.3f}"
-            show(epoch.epoch + 1, epochs, f"loss {epoch.train_loss:.3f} {auc}")
-
+    source = {
+        "fps": given["fps"],
+        "channels": None if given["channels"] in (None, "7") else given["channels"],
+    }
+    seconds = _in_seconds(given, opened, source)
+    if given["suffix_len"] is not None:
+        _check_suffix(opened, given["suffix_len"])
+    fabric = _fabric(given)
+    with _shown(given, fabric.is_global_zero) as on_epoch:
         run = train_run(
             opened,
             method=given["method"],
             fold=given["fold_id"],
-            change=_changes(given, fps),
+            change=_changes(given, seconds),
             name=given["name"],
             resume=given["resume"],
-            fps=given["fps"],
-            channels=None if given["channels"] in (None, "7") else given["channels"],
-            length_s=None if given["length"] is None else given["length"] / fps,
+            length_s=seconds.get("length"),
             on_epoch=on_epoch,
             fabric=fabric,
+            **source,
         )
-    if run.validation is not None:
-        click.echo(str(run.validation))
-    click.echo(f"Kept epoch {run.kept_epoch + 1} of {len(run.epochs)}. Run: {run.folder}")
+    if fabric.is_global_zero:
+        if run.validation is not None:
+            click.echo(str(run.validation))
+        click.echo(f"Kept epoch {run.kept_epoch + 1} of {len(run.epochs)}. Run: {run.folder}")
 
 
 @click.command("validate")
@@ -122,18 +119,12 @@ def validate_command(run: Path, part: str) -> None:
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--workers", default=1, show_default=True, help="Processes, one thread each.")
+@click.option("--fps", type=float, help="Frame rate of sequences made elsewhere.")
+@click.option("--channels", help="What rows of an array of more than 7 are: stam-toy19.")
 @click.option("--resume", is_flag=True, help="Accepted and not needed: finished folds are kept.")
 @click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
 def cv_command(
-    study: Path,
-    models: str,
-    folds: int,
-    repeats: int,
-    seed: int,
-    out: Path,
-    workers: int,
-    resume: bool,
-    skip_unlabelled: bool,
+    study: Path, models: str, out: Path, resume: bool, skip_unlabelled: bool, **given: Any
 ) -> None:
     """Cross-validate models on STUDY, infants kept apart; every prediction is out of fold."""
     from fidgety.study.comparison import compare
@@ -143,16 +134,7 @@ def cv_command(
     opened = Study.open(study, skip_unlabelled=skip_unlabelled)
     names = [name.strip() for name in models.split(",") if name.strip()]
     with progress("Cross-validating") as show:
-        cross_validate(
-            opened,
-            names,
-            out,
-            folds=folds,
-            repeats=repeats,
-            seed=seed,
-            workers=workers,
-            progress=show,
-        )
+        cross_validate(opened, names, out, progress=show, **given)
     click.echo(compare(out).table())
 
 
@@ -165,24 +147,44 @@ def compare_command(folder: Path) -> None:
     click.echo(compare(folder).table())
 
 
-def _changes(given: dict[str, Any], fps: float) -> Callable[[NetworkConfig], NetworkConfig]:
+def _in_seconds(given: dict[str, Any], study: Study, source: dict[str, Any]) -> dict[str, float]:
+    """Options that count frames, as seconds of the study's own frame rate."""
+    from fidgety.study.runs import frame_rate
+
+    found = {
+        name: given[f"{name}_seconds"]
+        for name in ("clip", "stride")
+        if given[f"{name}_seconds"] is not None
+    }
+    frames = {"clip": given["clip_size"], "stride": given["stride"], "length": given["length"]}
+    frames = {name: count for name, count in frames.items() if count is not None}
+    for name, count in frames.items():
+        if count < 1 or name in found:
+            raise click.BadParameter(
+                f"--{name} in frames must be 1 or more" if count < 1 else "given twice",
+                param_hint=f"--{name}",
+            )
+    if frames:
+        fps = frame_rate(study, **source)
+        found |= {name: count / fps for name, count in frames.items()}
+    return found
+
+
+def _changes(
+    given: dict[str, Any], seconds: dict[str, float]
+) -> Callable[[NetworkConfig], NetworkConfig]:
     """The options that were given, as a change of a method's settings."""
 
-    def chosen(*names: str, **renamed: str) -> dict[str, Any]:
-        pairs = [(name, name) for name in names] + list(renamed.items())
-        return {to: given[name] for to, name in pairs if given[name] is not None}
-
-    def seconds(name: str, frames: str) -> dict[str, float]:
-        if given[frames] is not None:
-            return {name: given[frames] / fps}
-        option = {"length_s": "clip_seconds", "stride_s": "stride_seconds"}[name]
-        return {} if given[option] is None else {name: given[option]}
+    def chosen(*names: str) -> dict[str, Any]:
+        return {name: given[name] for name in names if given[name] is not None}
 
     model = chosen(
-        "max_hop", "dilation", "z_dim", "alpha_dim", "beta_dim", "dropout_context", "dropout_gcn",
-        strategy="gcn_strategy",
-    )  # fmt: skip
-    clip = {**seconds("length_s", "clip_size"), **seconds("stride_s", "stride")}
+        "max_hop", "dilation", "z_dim", "alpha_dim", "beta_dim", "dropout_context", "dropout_gcn"
+    )
+    if given["gcn_strategy"] is not None:
+        model["strategy"] = given["gcn_strategy"]
+    clip = {f"{name}_s": value for name, value in seconds.items() if name == "stride"}
+    clip |= {"length_s": seconds["clip"]} if "clip" in seconds else {}
     training = chosen(
         "max_epoch", "batch_size", "lr", "weight_decay", "optimizer", "patience", "seed"
     )
@@ -199,18 +201,58 @@ def _changes(given: dict[str, Any], fps: float) -> Callable[[NetworkConfig], Net
     return change
 
 
-def _mlflow(store: str | None, given: dict[str, Any]) -> Any:
-    """A context that logs epochs to MLflow, or to nowhere."""
-    from contextlib import contextmanager
+def _check_suffix(study: Study, length: int) -> None:
+    """Refuse a --suffix-len that would make other infants of the recordings than the labels."""
+    from fidgety.errors import StudyError
 
-    @contextmanager
-    def logging() -> Any:
-        if store is None:
-            yield lambda epoch: None
-            return
-        from fidgety.study.tracking import mlflow_run
+    for recording in study.recordings:
+        code = recording.name[: len(recording.name) - length]
+        if recording.infant_id not in (recording.name, code):
+            raise StudyError(
+                "E284",
+                f"--suffix-len {length} makes infant {code!r} of a recording that the labels give "
+                f"to {recording.infant_id!r}",
+                where=recording.name,
+                remedy="Leave the option out: infants are known by the labels",
+            )
 
-        with mlflow_run(store, {k: v for k, v in given.items() if v is not None}) as log:
-            yield log
 
-    return logging()
+def _fabric(given: dict[str, Any]) -> Fabric:
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(
+        accelerator="cpu" if given["no_cuda"] else "auto",
+        devices=given["devices"],
+        num_nodes=given["nodes"],
+        precision=given["precision"],
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def _shown(given: dict[str, Any], first: bool) -> Iterator[Callable[[Epoch], None] | None]:
+    """Epochs as progress and, on request, in MLflow; from the first device only."""
+    from fidgety.study.methods import method_named
+
+    if not first:
+        yield None
+        return
+    network = method_named(given["method"]).network
+    epochs = given["max_epoch"] or (network.training.max_epoch if network else 1)
+    with ExitStack() as stack:
+        show = stack.enter_context(progress("Training"))
+        log: Callable[[Epoch], None] | None = None
+        if given["mlflow"] is not None:
+            from fidgety.study.tracking import mlflow_run
+
+            settings = {name: value for name, value in given.items() if value is not None}
+            log = stack.enter_context(mlflow_run(given["mlflow"], settings))
+
+        def on_epoch(epoch: Epoch) -> None:
+            if log is not None:
+                log(epoch)
+            auc = "" if epoch.validation_auc is None else f", val AUC {epoch.validation_auc:.3f}"
+            show(epoch.epoch + 1, epochs, f"loss {epoch.train_loss:.3f}{auc}")
+
+        yield on_epoch

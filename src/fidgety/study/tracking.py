@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from fidgety.errors import ConfigError
-from fidgety.study.training import Epoch
+from fidgety.study.state import Epoch
 
 __all__ = ["mlflow_run"]
 
@@ -21,6 +22,8 @@ def mlflow_run(store: str, settings: dict[str, Any]) -> Iterator[Callable[[Epoch
     ConfigError
         E706 if MLflow is not installed or the store is not one it accepts.
     """
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        os.environ[name] = "true"  # MLflow reports its use by default; nothing here ever does
     try:
         import mlflow
     except ImportError as error:
