@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fidgety.errors import VideoError
 from fidgety.files import file_error, whole_file
-from fidgety.pose.video import Frame, frames, library, probe, resized
+from fidgety.pose.optional import library
+from fidgety.pose.video import Frame, frames, probe, resized
 
 __all__ = ["at_constant_rate", "proxy", "write_video"]
 

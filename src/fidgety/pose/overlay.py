@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from fidgety.errors import ConfigError, PoseError
 from fidgety.files import whole_file
 from fidgety.pose.encode import at_constant_rate, write_video
+from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
 from fidgety.pose.privacy import Heads, blur_all, blur_head, locate_heads
-from fidgety.pose.video import Frame, ahead, frames, library, probe, resized
+from fidgety.pose.video import Frame, ahead, frames, probe, resized
 
 __all__ = ["PRIVACY", "Privacy", "draw_overlay", "preview"]
 

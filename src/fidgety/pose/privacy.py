@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import PoseError
+from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
-from fidgety.pose.video import library
 
 __all__ = ["Heads", "blur_all", "blur_head", "locate_heads"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import queue
 import threading
@@ -18,19 +17,13 @@ from numpy.typing import NDArray
 
 from fidgety.errors import VideoError, warn
 from fidgety.files import existing, file_error
+from fidgety.pose.optional import library
 
-__all__ = ["Frame", "VideoInfo", "ahead", "frames", "library", "probe", "resized"]
+__all__ = ["Frame", "VideoInfo", "ahead", "frames", "probe", "resized"]
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg")
 _STILL_FORMATS = ("image2", "_pipe", "tty", "apng", "ico")  # pictures, and text taken for a picture
 _BREAK_S = 0.5  # a film may end this much before its stated length without having been cut off
-_PACKAGES = {
-    "av": "av",
-    "cv2": "opencv-python-headless",
-    "ai_edge_litert.interpreter": "ai-edge-litert",
-    "onnxruntime": "onnxruntime",
-}
-
 Item = TypeVar("Item")
 
 
@@ -202,20 +195,6 @@ def resized(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
         image = image[: rows * factor, : columns * factor]
         image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-
-
-def library(name: str, extra: str) -> ModuleType:
-    """Import a library of an optional extra; raise `VideoError` E607 naming the extra if absent."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = _PACKAGES.get(name, name)
-        raise VideoError(
-            "E607",
-            f"The library {package} is not installed",
-            why=f"it belongs to the extra {extra!r}",
-            remedy=f'Run: pip install "fidgety[{extra}]"',
-        ) from error
 
 
 @dataclass

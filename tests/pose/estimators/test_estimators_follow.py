@@ -85,6 +85,18 @@ def test_a_leap_is_not_the_same_body():
     assert sights[-1].subject == 1
 
 
+def test_people_too_small_for_a_glance_stay_counted():
+    class Dim(World):
+        def glance(self, image):
+            return [square for square in super().glance(image) if square.side > 150]
+
+    small = Body(560, 400, 100, seen=0.4)
+    world = Dim()
+    sights = watch([[INFANT, small]] * 80 + [[INFANT]] * 40, world=world)
+    assert {s.people for s in sights[:80]} == {2}
+    assert sights[-1].people == 1
+
+
 def test_a_body_lost_for_a_moment_keeps_its_number():
     sights = watch([[INFANT]] * 20 + [[]] * 12 + [[moved(INFANT, 5)]] * 30)
     assert {s.subject for s in sights[:20]} == {0}

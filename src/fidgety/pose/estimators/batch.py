@@ -18,8 +18,9 @@ import numpy as np
 from fidgety.errors import ConfigError, FidgetyError, FidgetyWarning, VideoError
 from fidgety.files import make_folder
 from fidgety.pose.estimators.run import estimate, fingerprint, settings_of
+from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose, read_native
-from fidgety.pose.video import VIDEO_SUFFIXES, library, probe
+from fidgety.pose.video import VIDEO_SUFFIXES, probe
 
 __all__ = ["BatchProgress", "Outcome", "estimate_many", "find_videos"]
 

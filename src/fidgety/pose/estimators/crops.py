@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.video import library
+from fidgety.pose.optional import library
 
 __all__ = ["Square", "alike", "box_of", "cut", "overlap", "to_image"]
 

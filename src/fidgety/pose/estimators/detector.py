@@ -10,7 +10,10 @@ SSD, with the sizes of the published model.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 
 from fidgety.pose.estimators.crops import Square, alike, cut, to_image
 from fidgety.pose.estimators.protocol import Region
-from fidgety.pose.video import library
+from fidgety.pose.optional import library
 
 __all__ = ["Detection", "Detector", "PeopleFinder", "anchors", "around", "interpreter", "parts"]
 
@@ -91,7 +94,7 @@ class PeopleFinder:
     ----------
     detector : Detector
     region : (x, y, width, height), optional
-        Where the infant lies; searched instead of everywhere.
+        Where the infant lies.
     """
 
     def __init__(self, detector: Detector, region: Region | None = None) -> None:
@@ -108,12 +111,12 @@ class PeopleFinder:
         return self._look(image, [around_it, replace(around_it, angle=square.angle + np.pi)])
 
     def search(self, image: NDArray[np.uint8]) -> list[Square]:
-        """People of any size and orientation, in the region if there is one."""
+        """People of any size and orientation; where there is a region, it is looked at closely."""
+        *usual, last = parts(image.shape[1], image.shape[0])
         if self._region is not None:
             left, top, width, height = self._region
             close = Square(left + width / 2, top + height / 2, float(max(width, height)))
-            return self._look(image, [replace(close, angle=k * np.pi / 2) for k in range(4)])
-        *usual, last = parts(image.shape[1], image.shape[0])
+            usual.append([replace(close, angle=turn * np.pi / 2) for turn in range(4)])
         found = self._look(image, [part for level in usual for part in level])
         return found or self._look(image, last)
 
@@ -188,11 +191,25 @@ def decode(
 
 def interpreter(model: Path, threads: int) -> Any:
     """A ready TensorFlow Lite interpreter of a model file."""
-    made = library("ai_edge_litert.interpreter", extra="video").Interpreter(
-        str(model), num_threads=threads
-    )
-    made.allocate_tensors()
+    runtime = library("ai_edge_litert.interpreter", extra="video")
+    with _silence():
+        made = runtime.Interpreter(str(model), num_threads=threads)
+        made.allocate_tensors()
     return made
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the runtime's greeting off standard error; it has no setting for that."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _groups(

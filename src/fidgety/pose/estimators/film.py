@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.video import library, resized
+from fidgety.pose.optional import library
+from fidgety.pose.video import resized
 
 __all__ = ["FilmMeter"]
 

@@ -110,7 +110,8 @@ class Follower:
         self._last: _Body | None = None  # the body followed last, also while it is lost
         self._last_s = -np.inf
         self._subject = -1
-        self._people, self._others, self._doubts = 0, 0, 0
+        self._company: list[_Body] = []  # other people, as last seen
+        self._people, self._doubts = 0, 0
         self._touched = False
         self._next_search, self._next_review, self._wait = -np.inf, -np.inf, SEARCH_S[0]
         self._seen: deque[tuple[float, int]] = deque()
@@ -134,7 +135,7 @@ class Follower:
             confidence=reading.confidence,
             subject=self._subject,
             size=self._body.size,
-            people=1 + self._others,
+            people=1 + len(self._company),
             covered=self._touched or self._hidden(time_s),
         )
 
@@ -159,15 +160,15 @@ class Follower:
         if lost is not None:
             bodies = [body for body in bodies if _continues(lost, body, 2 * MOVE, GROWTH)]
         body = infant_of([one for one in bodies if self._in_region(one)])
-        self._body, self._others = body, max(0, len(bodies) - 1)
-        self._people = len(bodies)
+        self._body, self._people = body, len(bodies)
         self._wait = min(2 * self._wait, SEARCH_S[1])
         self._next_search = time_s + self._wait
         if body is not None:
             if lost is None:
                 self._subject += 1
                 self._seen.clear()
-            self._touched = self._is_touched(body, bodies)
+                self._company = [other for other in bodies if other is not body]
+            self._touched = self._is_touched(body, self._company)
             self._next_review, self._doubts = time_s + REVIEW_S, 0
 
     def _review(self, image: NDArray[np.uint8], time_s: float) -> None:
@@ -182,13 +183,15 @@ class Follower:
         if self._doubts >= DOUBTS:
             self._body, self._next_search = None, time_s
             return
+        elsewhere += [other.reading.square for other in self._company]
         bodies = self._bodies(image, elsewhere)
         others = [other for other in bodies if not _same(self._body, other)]
-        self._others, self._touched = len(others), self._is_touched(self._body, others)
+        self._company, self._touched = others, self._is_touched(self._body, others)
         # Twins stay apart: only a clearly smaller body shows that a carer has been followed so far.
         limit = SMALLER * self._body.size
         infant = infant_of([one for one in others if one.size < limit and self._in_region(one)])
         if infant is not None and infant.whole >= self._body.whole:
+            self._company = [self._body, *(other for other in others if other is not infant)]
             self._body, self._doubts = infant, 0
             self._subject += 1
             self._seen.clear()
@@ -227,7 +230,7 @@ class Follower:
 
     def _is_touched(self, body: _Body, others: Sequence[_Body]) -> bool:
         """Whether another body overlaps this one."""
-        return any(overlap(body.box, other.box) > 0.1 for other in others if other is not body)
+        return any(overlap(body.box, other.box) > 0.1 for other in others)
 
     def _hidden(self, time_s: float) -> bool:
         """Whether clearly fewer main joints are seen than lately."""

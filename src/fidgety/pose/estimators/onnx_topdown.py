@@ -24,8 +24,8 @@ from fidgety.pose.estimators.follow import MAIN_JOINTS, Finder, Follower
 from fidgety.pose.estimators.landmarks import Reading
 from fidgety.pose.estimators.protocol import Region, Sight
 from fidgety.pose.estimators.weights import weights_path
+from fidgety.pose.optional import library
 from fidgety.pose.skeleton import Skeleton, load_skeleton
-from fidgety.pose.video import library
 
 __all__ = ["OnnxTopDown", "heatmap_peaks", "simcc_peaks"]
 

@@ -23,8 +23,9 @@ from fidgety.pose.estimators.follow import infant_frames
 from fidgety.pose.estimators.onnx_topdown import OnnxTopDown
 from fidgety.pose.estimators.plausible import doubt
 from fidgety.pose.estimators.protocol import PoseEstimator, Region, Sight
+from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
-from fidgety.pose.video import Frame, VideoInfo, ahead, frames, library, probe
+from fidgety.pose.video import Frame, VideoInfo, ahead, frames, probe
 
 __all__ = ["ESTIMATORS", "Progress", "estimate", "fingerprint", "settings_of"]
 
