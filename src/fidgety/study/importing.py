@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from fidgety.errors import StudyError, warn
 from fidgety.files import existing, file_error
-from fidgety.pose.formats import find_recordings, read
+from fidgety.pose.formats import find_parts, read
 from fidgety.study.batch import BatchReport, Progress, State, run_batch
 from fidgety.study.labels import (
     LabelRow,
@@ -95,7 +95,8 @@ def import_study(
     Parameters
     ----------
     src : path-like
-        One recording (a file, or a folder of one file a frame) or a folder of many.
+        One recording (a file, or a folder of one file a frame), one file or folder that holds
+        several, or a folder of many.
     out : path-like
         The study folder; made if it does not exist.
     format : str
@@ -118,14 +119,14 @@ def import_study(
         themselves or the study's; E208 names that differ only by case; E209 a name that cannot be a
         file.
     PoseError
-        E332 nothing to import; else as `fidgety.pose.formats.find_recordings`.
+        E332 nothing to import; else as `fidgety.pose.formats.find_parts`.
     FileError
         E501, E502, E504 the system refused.
     """
     source, target = existing(src), Path(out)
     found = {
-        name: _Source(path.absolute(), kind, skeleton, fps, size, individual)
-        for name, path, kind in find_recordings(source, format)
+        name: _Source(path.absolute(), kind, skeleton, fps, size, part)
+        for name, path, kind, part in find_parts(source, format, individual)
     }
     _refuse_names(found)
     rows = _labels_for(source, target, labels)

@@ -14,9 +14,13 @@ from pathlib import Path
 from fidgety.errors import FidgetyError, PoseError, warn
 from fidgety.files import existing, file_error
 from fidgety.pose.formats import (
+    body_part_rows,
     coco,
     deeplabcut,
+    frames,
     interop,
+    kinetics,
+    mini_rgbd,
     mmpose,
     native,
     openpose,
@@ -32,6 +36,7 @@ __all__ = [
     "CHANNEL_MAPS",
     "FORMATS",
     "Format",
+    "find_parts",
     "find_recordings",
     "read",
     "read_sequence",
@@ -42,18 +47,43 @@ __all__ = [
 FORMATS: dict[str, Format] = {
     "native": Format("fidgety Parquet", native.recognise, native.read, native.write),
     "openpose": Format(
-        "OpenPose JSON", openpose.recognise, openpose.read, openpose.write, openpose.is_frame
+        "OpenPose JSON",
+        openpose.recognise,
+        openpose.read,
+        openpose.write,
+        openpose.is_frame,
+        recordings=frames.recordings,
+    ),
+    "body-part-rows": Format(
+        "a row a body part, many films in a table",
+        body_part_rows.recognise,
+        body_part_rows.read,
+        recordings=body_part_rows.recordings,
     ),
     "stam-pickle": Format(
-        "the STAM paper's pickled frame", stam_pickle.recognise, stam_pickle.read
+        "the STAM paper's pickled frame",
+        stam_pickle.recognise,
+        stam_pickle.read,
+        recordings=stam_pickle.recordings,
     ),
+    "mini-rgbd": Format(
+        "MINI-RGBD joints",
+        mini_rgbd.recognise,
+        mini_rgbd.read,
+        is_recording=mini_rgbd.is_recording,
+    ),
+    "infant-kinetics": Format("Infant kinetics Feather", kinetics.recognise, kinetics.read),
     "coco": Format(
         "COCO annotations", coco.recognise_annotations, coco.read_annotations, coco.write
     ),
     "coco-results": Format("COCO results", coco.recognise_results, coco.read_results),
     "alphapose": Format("AlphaPose JSON", coco.recognise_alphapose, coco.read_alphapose),
     "mmpose": Format(
-        "MMPose and RTMLib JSON", mmpose.recognise, mmpose.read, is_frame=mmpose.is_frame
+        "MMPose and RTMLib JSON",
+        mmpose.recognise,
+        mmpose.read,
+        is_frame=mmpose.is_frame,
+        recordings=frames.recordings,
     ),
     "deeplabcut": Format(
         "DeepLabCut and Lightning Pose CSV", deeplabcut.recognise, deeplabcut.read
@@ -69,7 +99,7 @@ FORMATS: dict[str, Format] = {
     ),
 }
 # Files so named are taken for poses even where their content cannot be told: reading them says why.
-POSE_SUFFIXES = (".json", ".parquet", ".pkl", ".pickle", ".h5", ".slp", ".nwb")
+POSE_SUFFIXES = (".json", ".parquet", ".pkl", ".pickle", ".feather", ".h5", ".slp", ".nwb")
 
 
 def read(
@@ -212,6 +242,56 @@ def find_recordings(
     return sorted(found)
 
 
+def find_parts(
+    src: str | os.PathLike[str], format: str = "auto", individual: str | None = None
+) -> list[tuple[str, Path, str, str | None]]:
+    """As `find_recordings`, told apart where one file or folder holds several recordings.
+
+    Parameters
+    ----------
+    src, format
+        As `find_recordings`.
+    individual : str, optional
+        The only one wanted of each file: nothing is told apart.
+
+    Returns
+    -------
+    list of (str, Path, str, str or None)
+        Name of the recording, its file or folder, its format, and the ``individual`` that `read`
+        needs to find it there; sorted by name.
+
+    Raises
+    ------
+    PoseError
+        As `find_recordings`; E339 also for two parts of one name.
+    """
+    found: list[tuple[str, Path, str, str | None]] = []
+    for name, path, kind in find_recordings(src, format):
+        parts = [] if individual is not None else _parts_of(path, kind)
+        found += [(part, path, kind, part) for part in parts] or [(name, path, kind, individual)]
+    found.sort(key=lambda one: one[0])
+    for (one, first, *_), (other, second, *_) in pairwise(found):
+        if one == other:
+            raise PoseError(
+                "E339",
+                f"Two recordings named {one}, in {first.name} and {second.name}",
+                remedy="Import the files into different studies, or rename one recording",
+            )
+    return found
+
+
+def _parts_of(path: Path, name: str) -> list[str]:
+    """Names of several recordings in one file or folder; none if it holds one or is damaged."""
+    one = FORMATS.get(name)
+    if one is None or one.recordings is None:
+        return []
+    try:
+        parts = one.recordings(Source(path))
+    except FidgetyError:
+        return []  # reading it says what is wrong
+    return parts if len(parts) > 1 else []
+
+
 def recording_name(path: Path) -> str:
     """The name a recording takes from its file or folder: the name without its suffix."""
     return path.name if path.is_dir() else path.stem
@@ -236,22 +316,26 @@ def _format_or_auto(entry: Path) -> str | None:
 
 
 def _frames_format(folder: Path) -> str | None:
-    """The format of a folder with one file a frame; None if it is not such a folder.
+    """The format of a folder that is one recording, mostly one file a frame; None if it is none.
 
     Files that differ in more than the frame number are looked at apart, so that another file
     beside the frames is found before they are read.
     """
+    own = next((name for name, one in FORMATS.items()
+                if one.is_recording and one.is_recording(folder)), None)  # fmt: skip
+    if own is not None:
+        return own
     stems: dict[str, Path] = {}
     for member in Source(folder).members:
         stems.setdefault(frame_number(member.name)[0], member)
-    frames = [(member, name) for member in stems.values() if (name := _frame_format(member))]
-    if not frames:
+    found = [(member, name) for member in stems.values() if (name := _frame_format(member))]
+    if not found:
         return None
-    kinds = frames + [(one, _format_or_auto(one) or "auto") for one in stems.values()]
+    kinds = found + [(one, _format_or_auto(one) or "auto") for one in stems.values()]
     others = [entry for entry in _entries(folder) if entry.suffix.lower() in POSE_SUFFIXES[1:]]
     kinds += [(entry, name) for entry in others if (name := _format_or_auto(entry))]
     _check_one_format(kinds, folder.name)
-    return frames[0][1]
+    return found[0][1]
 
 
 def _frame_format(member: Path) -> str | None:

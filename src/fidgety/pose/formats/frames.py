@@ -17,11 +17,18 @@ from fidgety.files import file_error, make_folder
 from fidgety.pose.formats.source import Source, frame_number, load_json
 from fidgety.pose.pose import Pose
 
-__all__ = ["check_one_layout", "even_frames", "read_frames", "whole_folder"]
+__all__ = ["check_one_layout", "even_frames", "read_frames", "recordings", "whole_folder"]
+
+
+def recordings(source: Source) -> list[str]:
+    """Names of the recordings whose frames lie in a folder, told from the file names."""
+    return sorted({_recording(frame_number(member.name)[0]) for member in source.members})
 
 
 def read_frames(
-    source: Source, people_of: Callable[[Any, str], NDArray[np.float64]]
+    source: Source,
+    people_of: Callable[[Any, str], NDArray[np.float64]],
+    individual: str | None = None,
 ) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]]:
     """Read every frame of a folder (or the one frame of a file), in the order of their numbers.
 
@@ -31,6 +38,8 @@ def read_frames(
         Folder of JSON files.
     people_of : callable (parsed JSON, file name) -> ndarray (people, V, 3)
         The format's own reading of one frame.
+    individual : str, optional
+        Which of `recordings`, in a folder that holds the frames of several.
 
     Returns
     -------
@@ -54,12 +63,15 @@ def read_frames(
         )
     named = sorted((number, stem, file) for file in files for stem, number in [_named(file, files)])
     stems = sorted({stem for _, stem, _ in named})
-    if len(stems) > 1:
+    if len(stems) > 1 and individual in map(_recording, stems):
+        named = [one for one in named if _recording(one[1]) == individual]
+    elif len(stems) > 1:
         raise PoseError(
             "E338",
             f"Frames of {len(stems)} recordings in one folder: {stems[0]}*, {stems[1]}*",
             where=source.name,
-            remedy="Move each recording's files to a folder of its own",
+            remedy="Move each recording's files to a folder of its own, or name one of them: "
+            "--individual NAME",
         )
     bodies = [people_of(load_json(file), file.name) for _, _, file in named]
     check_one_layout(bodies, [file.name for _, _, file in named])
@@ -127,6 +139,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise file_error(error, path) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _recording(stem: str) -> str:
+    """Name of a recording from what the names of its frames share: ``a_`` is ``a``."""
+    return stem.rstrip("_-. ")
 
 
 def _named(file: Path, files: list[Path]) -> tuple[str, int]:

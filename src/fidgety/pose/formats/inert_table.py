@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fidgety.errors import PoseError
 from fidgety.pose.formats.inert_pickle import Record, as_array, as_bytes, refuse
 
-__all__ = ["columns_of"]
+__all__ = ["columns_of", "names_of"]
 
 
 def columns_of(content: Any, wanted: tuple[str, ...], where: str) -> dict[str, NDArray[Any]]:
@@ -43,7 +43,7 @@ def columns_of(content: Any, wanted: tuple[str, ...], where: str) -> dict[str, N
                 "E334",
                 f"The table has no column {missing[0]!r}",
                 where=where,
-                remedy=f"Frames of the STAM paper's code have {', '.join(wanted)}",
+                remedy=f"Tables read here have {', '.join(wanted)}",
             )
         found: dict[str, NDArray[Any]] = {}
         for values, places in blocks:
@@ -60,6 +60,14 @@ def columns_of(content: Any, wanted: tuple[str, ...], where: str) -> dict[str, N
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         refuse(where, "it is no pandas frame, or contradicts itself")
     return found
+
+
+def names_of(content: Any, where: str) -> list[str]:
+    """Names of a frame's columns, in order; raises `PoseError` E301 if it is no frame."""
+    try:
+        return [str(name) for name in _index(_blocks_of(content)[1][0])]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        refuse(where, "it is no pandas frame, or contradicts itself")
 
 
 def _blocks_of(content: Any) -> tuple[list[tuple[Any, Any]], Any]:

@@ -48,7 +48,7 @@ def read(source: Source, given: Given) -> Pose:
     """
     where = source.name
     if source.is_folder or is_frame(source.json):
-        numbers, bodies = read_frames(source, _people)
+        numbers, bodies = read_frames(source, _people, given.individual)
         return pose_of(BodyFrames(numbers, bodies), given, "mmpose", where)
     content = source.json
     names = _joint_names(content)

@@ -46,7 +46,7 @@ def read(source: Source, given: Given) -> Pose:
     PoseError
         E331 to E336, E339, E345, E303 or E316; see ``docs/formats.md``.
     """
-    numbers, bodies = read_frames(source, people_of)
+    numbers, bodies = read_frames(source, people_of, given.individual)
     return pose_of(BodyFrames(numbers, bodies), given, "openpose", source.name)
 
 

@@ -71,6 +71,10 @@ class Format:
         Writes a file or folder, whole or not at all.
     is_frame : callable (parsed JSON) -> bool, optional
         For formats that may keep one file a frame: True for such a file's content.
+    is_recording : callable (Path) -> bool, optional
+        For formats whose recording is a folder of another kind: True for such a folder.
+    recordings : callable (Source) -> list of str, optional
+        For formats of which one file or folder may hold several recordings: their names.
     """
 
     title: str
@@ -78,6 +82,8 @@ class Format:
     read: Callable[[Source, Given], Pose]
     write: Callable[[Pose, Path], Path] | None = None
     is_frame: Callable[[Any], bool] | None = None
+    is_recording: Callable[[Path], bool] | None = None
+    recordings: Callable[[Source], list[str]] | None = None
 
 
 class Source:

@@ -29,7 +29,7 @@ from fidgety.pose.formats.source import (
 from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import load_skeleton
 
-__all__ = ["read", "recognise"]
+__all__ = ["read", "recognise", "recordings"]
 
 COLUMNS = ("video", "frame", "peaks", "limbs_subset")
 JOINTS = 18
@@ -39,6 +39,13 @@ MAX_PEAKS = 1000  # of one joint in one frame
 def recognise(source: Source) -> bool:
     """True for any binary pickle: what is not a frame of poses is then refused, not guessed at."""
     return source.head[:1] == b"\x80" and source.head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+
+
+def recordings(source: Source) -> list[str]:
+    """Names of the videos in the frame, sorted; raises as `read`."""
+    content = load_inert(read_bytes(source.path, MAX_PICKLE_BYTES), source.name)
+    videos = columns_of(content, COLUMNS, source.name)["video"]
+    return sorted({str(_plain(video)) for video in videos})
 
 
 def read(source: Source, given: Given) -> Pose:
