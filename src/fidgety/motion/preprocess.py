@@ -206,8 +206,9 @@ def _clean_fidgety(
     frames = whole_frames(float(pose.time[-1] - pose.time[0]), profile.fps) + 1
     if frames < 2:
         raise _too_short(pose, "one frame shows no movement")
-    confidence = np.where(pose.confidence < profile.min_confidence, 0.0, pose.confidence)
-    xy = np.where(confidence[..., None] > 0, pose.xy, np.nan)
+    xy, confidence = pose.xy.copy(), pose.confidence.copy()
+    unsure = confidence < profile.min_confidence
+    xy[unsure], confidence[unsure] = np.nan, 0.0
     shoulders, hips = _trunk_ends(pose, xy)
     length = np.linalg.norm(shoulders - hips, axis=-1)
     if np.isnan(length).all() or not np.nanmedian(length) > 0:

@@ -19,7 +19,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 _ROUNDING_S = 1e-6  # times nearer than this are the same time
 _REACH = 4.0  # standard deviations; the weight beyond is below 4e-4
-_BLOCK, _BLOCKS = 16, 64  # times that share a strip of frames; strips at once, to stay in cache
+_BLOCK, _BLOCKS = 8, 128  # times that share a strip of frames; strips at once, to stay in cache
 
 
 def whole_frames(seconds: float, fps: float) -> int:
@@ -92,7 +92,7 @@ def rolling_median(xy: FloatArray, window: int) -> tuple[FloatArray, int]:
         else:  # the median of an even window lies between two ranks
             column[:] = (low + ndimage.rank_filter(column, window // 2, size=window)) / 2
     back, ahead = window // 2, (window - 1) // 2
-    result = medians.T.reshape(xy.shape)[back : len(xy) - ahead]
+    result = np.ascontiguousarray(medians.T).reshape(xy.shape)[back : len(xy) - ahead]
     if missing.any():
         counts = np.cumsum(np.concatenate([np.zeros_like(missing[:1]), missing]), axis=0, dtype=int)
         result[counts[window:] > counts[:-window]] = np.nan
@@ -106,9 +106,11 @@ def rolling_mean(xy: FloatArray, window: int) -> tuple[FloatArray, int]:
     if len(xy) < window:
         return xy[:0], 0
     total = xy[: len(xy) - window + 1].copy()
-    for k in range(1, window):
-        total += xy[k : len(xy) - window + 1 + k]
-    total /= window
+    for start in range(0, len(total), _BLOCK * _BLOCKS):
+        part = total[start : start + _BLOCK * _BLOCKS]
+        for k in range(start + 1, start + window):
+            part += xy[k : k + len(part)]
+        part /= window
     return total, window // 2
 
 
@@ -168,11 +170,11 @@ def local_parabola(
     step = float(np.median(np.diff(time)))
     covered, weight = _coverage(seen, confidence, time, grid, max(max_gap_s, 1.5 * step))
     if not seen.all():
-        xy = bridge_gaps(np.where(seen[..., None], xy, np.nan), time, limit_s=max_gap_s)
+        xy = bridge_gaps(xy, time, limit_s=max_gap_s)
         empty = np.isnan(xy[..., 0])
         # A bridge leads the parabola through, no more.
         confidence = np.where(seen, confidence, np.where(empty, 0.0, 0.1))
-        xy = np.where(empty[..., None], 0.0, xy)
+        xy[empty] = 0.0
     smooth = _weighted_parabola(xy, confidence, time, grid, max(sigma_s, step * 2 / 3))
     smooth[~covered] = np.nan
     return smooth, np.where(covered, weight, 0.0)
