@@ -53,11 +53,13 @@ def estimate_command(
         for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else [])):
             click.echo(f"{outcome.video.name}: {text}", err=True)
     if preview:
-        from fidgety.pose.preview import preview as draw_preview
+        from fidgety.pose.overlay import preview as draw_preview
+        from fidgety.pose.pose import read_native
 
         for outcome in outcomes:
             if not outcome.error:
-                draw_preview(outcome.video, outcome.pose)
+                picture = outcome.pose.with_name(f"{outcome.pose.stem}_preview.png")
+                draw_preview(read_native(outcome.pose), outcome.video, picture)
     click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} films estimated into {out}")
     ctx.exit(2 if failed else 0)
 

@@ -100,15 +100,17 @@ class RunState:
         if path is None or not path.exists():
             return  # killed before its first epoch ended: start
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            raw = path.read_bytes()
+        except OSError as error:
+            raise file_error(error, path) from error
+        try:
+            content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
             if content["identity"] != self.identity:
                 raise other_run(path.parent.name)
             model.load_state_dict(content["model"])
             optimizer.load_state_dict(content["optimizer"])
             self.epochs = [Epoch(*epoch) for epoch in content["epochs"]]
             self.kept_epoch, self.kept_weights = content["kept_epoch"], content["kept"]
-        except OSError as error:
-            raise file_error(error, path) from error
         except CheckpointError:
             raise
         except Exception as error:  # torch raises many kinds for a damaged file
