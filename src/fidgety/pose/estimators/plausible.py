@@ -68,8 +68,10 @@ def _jumping(xy: NDArray[np.float64], time: NDArray[np.float64], size: float) ->
     wrong = np.zeros(xy.shape[:2], dtype=bool)
     if len(time) < 5 or not np.isfinite(size):
         return wrong
-    around = np.stack([xy[:-4], xy[1:-3], xy[3:-1], xy[4:]])  # (4, T - 4, V, 2)
-    apart = np.linalg.norm(xy[2:-2] - np.median(around, axis=0), axis=2)  # (T - 4, V)
-    span = np.maximum(time[3:-1] - time[1:-3], 1e-3)[:, None] / 2
-    wrong[2:-2] = (apart > JUMP * size) & (apart / span > FAST * size)
+    span = np.maximum(time[3:-1] - time[1:-3], 1e-3) / 2  # (T - 4,)
+    for joint in range(xy.shape[1]):  # one at a time: a film of hours has large arrays
+        at = xy[:, joint]
+        around = np.stack([at[:-4], at[1:-3], at[3:-1], at[4:]])  # (4, T - 4, 2)
+        apart = np.linalg.norm(at[2:-2] - np.median(around, axis=0), axis=1)  # (T - 4,)
+        wrong[2:-2, joint] = (apart > JUMP * size) & (apart / span > FAST * size)
     return wrong
