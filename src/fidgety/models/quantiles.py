@@ -79,4 +79,5 @@ class MeanSpeed(QuantileRegression):
 
     def _table(self, sequences: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
         speed = CHANNELS.index("displacement")
-        return np.array([[np.log(1e-3 + np.nanmean(sequence[speed]))] for sequence in sequences])
+        seen = [sequence[speed][np.isfinite(sequence[speed])] for sequence in sequences]
+        return np.array([[np.log(1e-3 + (part.mean() if part.size else 0.0))] for part in seen])
