@@ -1,7 +1,7 @@
 """Tables with a row for each body part and frame, many films in one: Chambers et al. 2020.
 
 Columns ``video``, ``frame``, ``bp`` (``RShoulder`` ...), ``x``, ``y`` and, where they are there,
-``fps``, ``pixel_x``, ``pixel_y`` and a confidence: a pickled pandas frame (``pose_estimates.pkl`` of
+``fps``, ``pixel_x``, ``pixel_y``, a confidence: a pickled pandas frame (``pose_estimates.pkl`` of
 doi 10.1109/TNSRE.2020.3029121) or CSV. Pickles are read without running anything.
 """
 

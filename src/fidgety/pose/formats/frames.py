@@ -63,7 +63,7 @@ def read_frames(
         )
     named = sorted((number, stem, file) for file in files for stem, number in [_named(file, files)])
     stems = sorted({stem for _, stem, _ in named})
-    if len(stems) > 1 and individual in map(_recording, stems):
+    if len(stems) > 1 and individual in [*map(_recording, stems)]:
         named = [one for one in named if _recording(one[1]) == individual]
     elif len(stems) > 1:
         raise PoseError(

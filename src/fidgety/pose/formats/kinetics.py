@@ -101,7 +101,7 @@ def _positions(source: Source) -> pa.Table:
     texts = [
         name
         for name in table.column_names
-        if name.startswith("__index_level") and pa.types.is_string(table.schema.field(name).type)
+        if name.startswith("__index_level") and _is_text(table.schema.field(name).type)
     ]
     stream = next((name for name in texts if STREAM in table[name].unique().to_pylist()), None)
     if stream is None:
@@ -113,6 +113,10 @@ def _positions(source: Source) -> pa.Table:
             kept = list(dict.fromkeys(values[keep].tolist()))
             keep &= values == ("original" if "original" in kept else kept[0])
     return table.filter(pa.array(keep))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _without_copies(xy: NDArray[np.float64]) -> int:
