@@ -75,7 +75,14 @@ def test_recordings_of_an_infant_differ_but_agree_on_the_infant():
 def test_the_planted_band_is_found_in_the_clean_image():
     def band_share(pattern):
         config = DIFFICULTIES["medium"]
-        quiet = replace(config.movement, reach=0.0, kicking_probability=0.0, crying_probability=0.0)
+        quiet = replace(
+            config.movement,
+            reach=0.0,
+            kicking_probability=0.0,
+            crying_probability=0.0,
+            restless_background=(0.001, 0.001),
+            tremor_background=(0.001, 0.001),
+        )
         (seen,) = simulate_infant(
             4, pattern=pattern, seconds=40, fps=50, difficulty=replace(config, movement=quiet)
         )

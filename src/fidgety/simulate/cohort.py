@@ -73,11 +73,11 @@ class SimulationConfig:
 # losses tell the classes apart; quantiles of speed and acceleration do so less and less.
 DIFFICULTIES: dict[Difficulty, SimulationConfig] = {
     "easy": SimulationConfig(
-        movement=MovementConfig(disguise=0.65, sporadic_share=0.05, exaggerated_share=0.0)
+        movement=MovementConfig(disguise=0.28, sporadic_share=0.05, exaggerated_share=0.0)
     ),
     "medium": SimulationConfig(
         movement=MovementConfig(
-            disguise=0.6,
+            disguise=0.25,
             amplitude_deg=2.8,
             amplitude_spread=0.4,
             intermittent_share=0.5,
@@ -87,7 +87,7 @@ DIFFICULTIES: dict[Difficulty, SimulationConfig] = {
     ),
     "hard": SimulationConfig(
         movement=MovementConfig(
-            disguise=0.67,
+            disguise=0.34,
             amplitude_deg=1.8,
             amplitude_spread=0.5,
             sporadic_share=0.25,

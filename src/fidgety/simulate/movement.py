@@ -56,6 +56,10 @@ class MovementConfig:
         Factor on the amplitude for the pattern ``exaggerated``.
     restless_hz, tremor_hz : (float, float)
         Bands of what stands where fidgety movements do not: slow restless movement and fast tremor.
+    restless_background, tremor_background : (float, float)
+        Every infant has some of both, whatever its label: so many times (variance) what would stand
+        in for fidgety movement, drawn log-uniformly for each infant. Without it the mere presence
+        of either would tell the classes apart.
     drift_hz : (float, float)
         Band of the posture's drift in infants with fidgety movements; gives them the same reach.
     disguise : float
@@ -87,10 +91,12 @@ class MovementConfig:
     amplitude_deg: float = 5.0
     amplitude_spread: float = 0.25
     exaggeration: float = 2.0
-    restless_hz: tuple[float, float] = (0.4, 0.8)
+    restless_hz: tuple[float, float] = (0.3, 1.0)
     tremor_hz: tuple[float, float] = (3.6, 5.2)
+    restless_background: tuple[float, float] = (0.5, 5.0)
+    tremor_background: tuple[float, float] = (0.1, 1.0)
     drift_hz: tuple[float, float] = (0.08, 0.3)
-    disguise: float = 0.8
+    disguise: float = 0.25
     disguise_spread: float = 0.3
     substitute: float = 0.93
     stroke_s: tuple[float, float] = (0.5, 1.6)
@@ -111,6 +117,7 @@ class MovementConfig:
             *(f"{n}_hz" for n in ("band", "center", "restless", "tremor", "drift")),
         )
         check_range(self, 0.1, 120.0, "stroke_s", "pause_s", "episode_s")
+        check_range(self, 0.001, 100.0, "restless_background", "tremor_background")
         check_between(self, 0.0, 45.0, "amplitude_deg")
         check_between(self, 0.0, 2.0, "amplitude_spread", "disguise", "disguise_spread")
         check_between(self, 0.0, 2.0, "substitute")
@@ -187,7 +194,10 @@ def move(
     angles = _gross(time, pause, config, recording)  # (T, A)
     angles += _kicking(time, config, recording)
     angles += _crying_strokes(time, recording) * crying[:, np.newaxis]
-    small, amount = _small(time, pattern, amplitude, center, disguise, config, recording)
+    ranges = np.log([config.restless_background, config.tremor_background])
+    own_restless, own_tremor = np.exp(infant.uniform(ranges[:, 0], ranges[:, 1]))
+    own = (float(own_restless), float(own_tremor))
+    small, amount = _small(time, pattern, amplitude, center, disguise, own, config, recording)
     calm = (1 - crying)[:, np.newaxis]  # fidgety movements belong to the awake, calm infant
     angles += small * calm
     rows = [BODY_PARTS.index(part) for part in JOINT_PARTS]
@@ -200,6 +210,7 @@ def _small(
     amplitude: float,
     center: float,
     disguise: float,
+    own: tuple[float, float],
     config: MovementConfig,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -236,11 +247,16 @@ def _small(
     restless_power -= tremor_power * quick
     restless_power = max(0.0, restless_power / (slow_speed - config.substitute * drifting))
     substitute = np.sqrt(restless_power) * restless + np.sqrt(tremor_power) * tremor
+    own_restless, _, _ = band_process(time, config.restless_hz, None, len(ANGLES), rng)
+    own_tremor, _, _ = band_process(time, config.tremor_hz, None, len(ANGLES), rng)
+    background = np.sqrt(own[0] * restless_power) * own_restless
+    background += np.sqrt(own[1] * tremor_power) * own_tremor
     drift *= np.sqrt(max(0.0, restless_power + tremor_power - 1))
     amount = present[:, np.newaxis] * emphasis  # (T, P)
     parts = [BODY_PARTS.index(angle.part) for angle in ANGLES]
     small = factor * amount[:, parts] * fidgety
     small += (instead[:, np.newaxis] * emphasis)[:, parts] * substitute
+    small += emphasis[:, parts] * background
     if pattern in NORMAL_PATTERNS:
         small += (in_bouts[:, np.newaxis] * emphasis)[:, parts] * drift
     return amplitude * weights * small, amount
