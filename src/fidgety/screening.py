@@ -18,6 +18,7 @@ from fidgety.files import existing, file_error, make_folder, write_text
 from fidgety.pose.estimators import estimate
 from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import find_recordings, read
+from fidgety.pose.overlay import Privacy, draw_overlay
 from fidgety.pose.pose import Pose, read_native
 from fidgety.report import write_report
 from fidgety.study.batch import our_fault
@@ -134,8 +135,10 @@ def screen(
     skeleton: str | None = None,
     fps: float | None = None,
     size: Sequence[int] | None = None,
+    individual: str | None = None,
     backend: str = "blazepose",
     estimator_options: dict[str, Any] | None = None,
+    overlay: Privacy | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     film_progress: Callable[[float, float], None] | None = None,
 ) -> list[Screened]:
@@ -153,10 +156,13 @@ def screen(
         Output folder.
     age_weeks : float, optional
         Corrected age, of all the recordings.
-    skeleton, fps, size
+    skeleton, fps, size, individual
         What pose files do not say themselves.
     backend, estimator_options
         Pose estimator for films, as `fidgety.pose.estimators.estimate`.
+    overlay : {"none", "blur", "skeleton"}, optional
+        Also write ``overlay_<kind>.mp4`` for each film: the film with skeleton, attention and quality
+        marks, as it is, with the face blurred, or on black. Not written if not given.
     progress : callable (done, total, name), optional
         Called after each recording.
     film_progress : callable (seconds done, seconds in all), optional
@@ -168,7 +174,12 @@ def screen(
         E501, at once, if the disk is full; E502 or E503 if `out` cannot be made.
     """
     folder = make_folder(out)
-    said = {"skeleton": skeleton, "fps": fps, "size": list(size) if size else None}
+    said = {
+        "skeleton": skeleton,
+        "fps": fps,
+        "size": list(size) if size else None,
+        "individual": individual,
+    }
     options = {"backend": backend, **(estimator_options or {})}
     results = []
     for done, item in enumerate(inputs, start=1):
@@ -184,6 +195,8 @@ def screen(
                     pose = read(item.path, format=item.format, **said)
                 assessment = assessor.assess(pose, name=item.name, age_weeks=age_weeks)
                 content = _saved(assessment, place, key)
+            if overlay is not None and item.format == "video":
+                _draw(item, place, content, overlay, kept)
             results.append(Screened(item.name, place, content, kept))
         except Exception as error:
             if isinstance(error, FidgetyError) and error.code == "E501":
@@ -210,6 +223,30 @@ def _saved(assessment: Assessment, folder: Path, key: str) -> dict[str, Any]:
     write_report(content, folder / "report.html")
     assessment.save(folder)
     return content
+
+
+def _draw(item: Input, folder: Path, content: dict[str, Any], privacy: Privacy, kept: bool) -> None:
+    """The film with what the assessment says of it; a drawing of the same kind is kept."""
+    path = folder / f"overlay_{privacy}.mp4"
+    if kept and path.exists():
+        return
+    pose = read_native(folder / "pose.parquet").to_skeleton("openpose18")
+    weight = {joint["name"]: joint["attention"] for joint in content.get("joints") or ()}
+    draw_overlay(
+        item.path,
+        pose,
+        path,
+        joint_weights=[weight.get(name, 0.0) for name in pose.skeleton.joints] if weight else None,
+        clip_attention=[
+            (clip["start_s"], clip["end_s"], clip["attention"]) for clip in content.get("clips", ())
+        ],
+        marks=[
+            (start, end, reason["code"])
+            for reason in content["quality"]["reasons"]
+            for start, end in reason["ranges"]
+        ],
+        privacy=privacy,
+    )
 
 
 def _estimated(

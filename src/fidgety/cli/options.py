@@ -34,6 +34,7 @@ def pose_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--skeleton", help="Joint layout: a built-in name or a TOML file."),
         click.option("--fps", type=float, help="Frames per second, where the files do not say."),
         click.option("--size", type=SIZE, help="Image size in pixels, where the files do not say."),
+        click.option("--individual", help="Which individual or track, where a file names several."),
     ):
         command = option(command)
     return command

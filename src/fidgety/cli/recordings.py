@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fidgety.cli.options import pose_options
 from fidgety.cli.progress import progress
+
+if TYPE_CHECKING:
+    from fidgety.pose.overlay import Privacy
 
 __all__ = ["assess_command", "convert_command", "doctor_command", "estimate_command"]
 
@@ -73,6 +76,14 @@ def estimate_command(
 @click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
 @click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
 @click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
+@click.option("--overlay", is_flag=True, help="Also write each film with skeleton and attention.")
+@click.option(
+    "--privacy",
+    type=click.Choice(["none", "blur", "skeleton"]),
+    default="none",
+    show_default=True,
+    help="For --overlay: blur the face, or draw on black.",
+)
 @click.pass_context
 def assess_command(
     ctx: click.Context,
@@ -84,9 +95,12 @@ def assess_command(
     skeleton: str | None,
     fps: float | None,
     size: tuple[int, int] | None,
+    individual: str | None,
     backend: str,
     weights: Path | None,
     region: str | None,
+    overlay: bool,
+    privacy: Privacy,
 ) -> None:
     """Assess recordings: films, pose files, or folders of them. Research use only.
 
@@ -107,8 +121,10 @@ def assess_command(
             skeleton=skeleton,
             fps=fps,
             size=size,
+            individual=individual,
             backend=backend,
             estimator_options=_estimator_options(weights, region),
+            overlay=privacy if overlay else None,
             progress=show,
         )
     for result in results:
