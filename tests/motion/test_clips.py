@@ -37,7 +37,7 @@ def test_clips_are_set_in_seconds(fps):
     assert np.diff(clips.start_s)[0] == pytest.approx(0.5, abs=0.51 / fps)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     frames=st.integers(1, 500),
     fps=st.sampled_from([15.0, 24.0, 29.97, 30.0, 60.0]),
@@ -97,23 +97,24 @@ def test_all_seen_is_enough_even_if_all_is_asked_for():
     np.testing.assert_array_equal(clips.usable, clips.first >= 100)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    frames=st.integers(30, 3000),
-    stride=st.floats(0.05, 1.0),
-    length=st.floats(1.0, 40.0),
+    frames=st.integers(30, 900),
+    stride=st.floats(0.1, 1.0),
+    length=st.floats(1.0, 20.0),
     overlap=st.floats(0.0, 0.999),
-    start=st.sampled_from([0.0, 7.3, 1e6]),
+    start=st.sampled_from([0.0, 7.3, 1e6, 1.7e9]),
 )
 def test_windows_together_hold_every_clip(frames, stride, length, overlap, start):
     clips = split(sequence(frames, 30.0, start), ClipConfig(1.0, stride))
     config = WindowConfig(length, length * overlap)
     found = windows(clips, config)
     held = np.zeros(len(clips), dtype=bool)
+    tolerance = 1e-5  # the resolution of a clock counted from an epoch is 2e-7 s
     for window in found:
         held[window] = True
         span = clips.start_s[window.stop - 1] + clips.length_s - clips.start_s[window.start]
-        assert span <= length + 1e-5
+        assert span <= length + tolerance
     assert held.all()
     starts = [window.start for window in found]
     assert starts == sorted(set(starts))  # none twice

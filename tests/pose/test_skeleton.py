@@ -281,3 +281,24 @@ def test_a_layout_that_may_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_text", refused)
     with pytest.raises(FileError, match="E502"):
         load_skeleton(path)
+
+
+# --- the page
+
+
+def test_the_page_has_the_true_orders_and_an_example_that_loads(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "skeletons.md").read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("| ") and line[2].isdigit()
+    ]
+    assert len(rows) == 33
+    for column, name in enumerate(BUILT_IN_SKELETONS, start=1):
+        joints = tuple(row[column] for row in rows if row[column])
+        assert joints == load_skeleton(name).joints
+    example = page.split("```toml\n")[1].split("```")[0]
+    skeleton = load_skeleton(written(tmp_path, example))
+    assert len(skeleton) == 15
+    assert skeleton.joint_named("pelvis") == "mid_hip"
+    assert all(skeleton.part_of(joint) for joint in skeleton.joints)

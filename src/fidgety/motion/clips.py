@@ -147,25 +147,28 @@ def windows(clips: Clips, config: WindowConfig | None = None) -> list[slice]:
     window starts early where the overlap asked for would leave out the clips across its border.
     """
     config = config or WindowConfig()
-    room = config.length_s - clips.length_s + _ROUNDING_S
-    if room < 0:
+    room = config.length_s - clips.length_s
+    if room < -_ROUNDING_S:
         raise ConfigError(
             "E702",
             f"Windows of {config.length_s} s hold no clip of {clips.length_s:.2f} s",
             remedy="Lengthen the window or shorten the clip",
         )
-    starts = clips.start_s
-    final = max(starts[0], starts[-1] - room)  # the last window ends with the last clip
-    begin, found = starts[0], []
-    while True:
-        begin = min(begin, final)
+    starts = clips.start_s - clips.start_s[0]
+    final = max(0.0, starts[-1] - room)  # the last window ends with the last clip
+    begin, found = 0.0, []
+    while begin < final:
         first = int(np.searchsorted(starts, begin - _ROUNDING_S))
-        after = int(np.searchsorted(starts, begin + room, side="right"))
+        after = int(np.searchsorted(starts, begin + room + _ROUNDING_S, side="right"))
         found.append(slice(first, after))
         if after == len(starts):
             return found
         wanted = begin + config.length_s - config.overlap_s
         begin = min(max(wanted, starts[first + 1]), starts[after])
+    last = slice(int(np.searchsorted(starts, final - _ROUNDING_S)), len(starts))
+    if found and found[-1].start == last.start:
+        found.pop()  # it lies within the last
+    return [*found, last]
 
 
 def _observed_share(
