@@ -6,8 +6,8 @@
 The plain loop decodes a frame, cuts the body out, runs the landmark model, and takes the next
 square from its result: no search, no film measures, no checks. Both run in turn in one process, on
 a film of a swinging person written for it; the best of the repeats counts. CPU time counts
-all threads. With ``--memory`` films of so many minutes (1080p, 30 frames/s) are estimated, each in a
-process of its own, and the peak of its memory is printed.
+all threads. With ``--memory`` films of so many minutes (1080p, 30 frames/s) are estimated, each in
+a process of its own, and the peak of its memory is printed.
 """
 
 from __future__ import annotations
