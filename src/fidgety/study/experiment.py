@@ -73,17 +73,18 @@ class _Task:
 
     study: Study
     out: Path
-    method: str
+    label: str
+    method: Method
     repeat: int
     split: Split
 
     @property
     def name(self) -> str:
-        return f"{self.method}, repeat {self.repeat}, fold {self.split.fold}"
+        return f"{self.label}, repeat {self.repeat}, fold {self.split.fold}"
 
     @property
     def folder(self) -> Path:
-        return self.out / "folds" / f"repeat{self.repeat}_fold{self.split.fold}" / self.method
+        return self.out / "folds" / f"repeat{self.repeat}_fold{self.split.fold}" / self.label
 
 
 def cross_validate(
@@ -140,10 +141,10 @@ def cross_validate(
         prepare = partial(_sequence, study, root, profile, fps, channels)
         _refuse_failures(run_batch(prepare, sorted(study.by_name), workers=workers), "recordings")
     tasks = [
-        _Task(study, root, method, repeat, split)
+        _Task(study, root, name, METHODS[name], repeat, split)
         for repeat, splits in enumerate(repeated)
         for split in splits
-        for method in methods
+        for name in methods
     ]
     by_name = {task.name: task for task in tasks}
     _refuse_failures(run_batch(partial(_run, by_name), list(by_name), progress, workers), "folds")
@@ -222,8 +223,7 @@ def _run(tasks: dict[str, _Task], name: str) -> State:
 
 
 def _predict(task: _Task) -> list[Prediction]:
-    method = METHODS[task.method]
-    home = task.out / "sequences" / method.profile
+    home = task.out / "sequences" / task.method.profile
     train, val, test = (
         [
             Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
@@ -231,12 +231,12 @@ def _predict(task: _Task) -> list[Prediction]:
         ]
         for part in PARTS
     )
-    risks, inner = _fitted_risks(method, train, val, test, task)
+    risks, inner = _fitted_risks(task, train, val, test)
     calibrate = fit_calibrator(inner, _labels(val), infants=[e.infant_id for e in val])
     calibrated = calibrate.probability(risks)
     return [
         Prediction(
-            task.method, task.repeat, task.split.fold, e.infant_id, e.recording, e.label,
+            task.label, task.repeat, task.split.fold, e.infant_id, e.recording, e.label,
             float(score), float(probability),
         )
         for e, score, probability in zip(test, risks, calibrated, strict=True)
@@ -244,13 +244,10 @@ def _predict(task: _Task) -> list[Prediction]:
 
 
 def _fitted_risks(
-    method: Method,
-    train: list[Example],
-    val: list[Example],
-    test: list[Example],
-    task: _Task,
+    task: _Task, train: list[Example], val: list[Example], test: list[Example]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Risks of the test part, and of the validation part by a model that was not fitted to it."""
+    method = task.method
     if method.network is not None:
         fitted = fit(train, val, method.network, run=task.folder, resume=True)
         risks, inner = (scores(fitted.model, part, method.network) for part in (test, val))

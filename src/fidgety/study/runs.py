@@ -282,7 +282,8 @@ def _checkpoint(
 ) -> Checkpoint:
     config = fitted.config
     sequence = train[0].sequence
-    profile = sequence.profile or PROFILES[method.profile]()
+    profile = sequence.profile or PROFILES[method.profile](fps=sequence.fps)
+    fps = profile.fps or sequence.fps
     recordings = study.recordings_of({example.infant_id for example in (*train, *val)})
     calibration = None
     if len({example.label for example in val}) == 2:
@@ -290,9 +291,9 @@ def _checkpoint(
         calibration = fit_calibrator(risks, [e.label for e in val], infants=_infants(val)).to_dict()
     return Checkpoint.of(
         fitted.model,
-        fps=sequence.fps,
+        fps=fps,
         profile=profile.name,
-        profile_config={**to_plain(profile), "fps": sequence.fps},
+        profile_config={**to_plain(profile), "fps": fps},
         clip=to_plain(config.clip),
         window=to_plain(config.window),
         aggregation=config.aggregation,
