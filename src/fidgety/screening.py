@@ -161,7 +161,7 @@ def screen(
     backend, estimator_options
         Pose estimator for films, as `fidgety.pose.estimators.estimate`.
     overlay : {"none", "blur", "skeleton"}, optional
-        Also write ``overlay_<kind>.mp4`` for each film: the film with skeleton, attention and quality
+        Also write ``overlay_<kind>.mp4`` for each film: with skeleton, attention and quality
         marks, as it is, with the face blurred, or on black. Not written if not given.
     progress : callable (done, total, name), optional
         Called after each recording.
