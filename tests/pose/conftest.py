@@ -17,4 +17,3 @@ def weights():
         if error.code != "E622":
             raise
         pytest.skip(f"NO WEIGHTS, the real models are not tested: {error}")
-

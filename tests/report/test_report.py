@@ -144,7 +144,9 @@ def test_nothing_is_loaded_from_anywhere(page: Element, sample: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [sample_assessment, refused_assessment, undecided_assessment, dict], ids=lambda make: make.__name__
+    "make",
+    [sample_assessment, refused_assessment, undecided_assessment, dict],
+    ids=lambda make: make.__name__,
 )
 def test_it_is_valid_html(make: Any) -> None:
     html5lib = pytest.importorskip("html5lib")
