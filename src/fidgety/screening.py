@@ -51,11 +51,14 @@ class Input:
         Film, pose file, or folder of pose files.
     format : str
         A pose format, or "video".
+    error : FidgetyError or None
+        Why it can be none.
     """
 
     name: str
     path: Path
     format: str
+    error: FidgetyError | None = None
 
 
 @dataclass(frozen=True)
@@ -93,26 +96,19 @@ class Screened:
 def find_inputs(paths: Iterable[str | os.PathLike[str]], format: str = "auto") -> list[Input]:
     """Recordings among paths; a folder stands for the films and pose recordings in it.
 
+    A path that holds none is an input with an error, so that it does not stop the others.
+
     Raises
     ------
     StudyError
         E280 if two recordings would share one name, or there are none.
-    PoseError, FileError
-        As `fidgety.pose.formats.find_recordings`.
     """
     found: list[Input] = []
-    for path in map(existing, paths):
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        films = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
-        found += [Input(film.stem, film, "video") for film in films]
-        if not films or len(films) < len(inside):
-            try:
-                poses = find_recordings(path, format)
-            except FidgetyError as error:
-                if films and error.code == "E332":
-                    continue  # a folder of films and notes
-                raise
-            found += [Input(name, place, kind) for name, place, kind in poses if place not in films]
+    for path in map(Path, paths):
+        try:
+            found += _inside(existing(path), format)
+        except FidgetyError as error:
+            found.append(Input(path.stem or path.name, path, "", error))
     names = [item.name.casefold() for item in found]
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins or not found:
@@ -124,6 +120,22 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]], format: str = "auto") -
             else "Give films, pose files, or folders of them",
         )
     return found
+
+
+def _inside(path: Path, format: str) -> list[Input]:
+    """The films and pose recordings at a path."""
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    films = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
+    found = [Input(film.stem, film, "video") for film in films]
+    if films and len(films) == len(inside):
+        return found
+    try:
+        poses = find_recordings(path, format)
+    except FidgetyError as error:
+        if films and error.code == "E332":
+            return found  # a folder of films and notes
+        raise
+    return found + [Input(name, place, kind) for name, place, kind in poses if place not in films]
 
 
 def screen(
@@ -185,6 +197,8 @@ def screen(
     for done, item in enumerate(inputs, start=1):
         place = folder / item.name
         try:
+            if item.error is not None:
+                raise item.error
             key = _key(item, assessor, {**said, **options, "age_weeks": age_weeks})
             content = _standing(place, key)
             kept = content is not None
