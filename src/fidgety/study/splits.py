@@ -8,6 +8,7 @@ asserts that no infant crosses.
 from __future__ import annotations
 
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -191,16 +192,23 @@ def record_wise_splits(
 def write_splits(study: Study, splits: Sequence[Split]) -> Path:
     """Write ``split/train_00.txt``, ``val_00.txt``, ``test_00.txt`` ... ; return the folder.
 
-    Files of earlier splits are removed first, so that folds of two makings never mix.
+    Files of earlier splits are removed, so that folds of two makings never mix; but only when all
+    of the new ones are written.
     """
-    folder = study.root / "split"
-    for part in PARTS:
-        for _, old in _part_files(folder, part):
-            old.unlink()
-    for split in splits:
+    folder, drafts = study.root / "split", study.root / "split" / ".new"
+    try:
+        for split in splits:
+            for part in PARTS:
+                rows = [f"{infant},{study.infants[infant]}\n" for infant in getattr(split, part)]
+                text = "infant_id,label\n" + "".join(rows)
+                write_text(drafts / f"{part}_{split.fold:02}.txt", text)
         for part in PARTS:
-            rows = [f"{infant},{study.infants[infant]}\n" for infant in getattr(split, part)]
-            write_text(folder / f"{part}_{split.fold:02}.txt", "infant_id,label\n" + "".join(rows))
+            for _, old in _part_files(folder, part):
+                old.unlink()
+        for draft in drafts.iterdir():
+            draft.replace(folder / draft.name)
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)
     return folder
 
 
