@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bodies import REST, SIZE, TRUNK_PX, amplitude, posed, restless, row, times
+from moving_bodies import REST, SIZE, TRUNK_PX, amplitude, posed, restless, row, times
 
 from fidgety.errors import PoseError
 from fidgety.motion import FidgetyProfile, clean, pose_sequence

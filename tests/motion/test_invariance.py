@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bodies import SIZE, posed, restless, row, times
+from moving_bodies import SIZE, posed, restless, row, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

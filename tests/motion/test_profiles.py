@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from bodies import restless, times
+from moving_bodies import restless, times
 
 from fidgety.errors import ConfigError, PoseError
 from fidgety.motion import PROFILES, FidgetyProfile, StamProfile, clean, profile_from

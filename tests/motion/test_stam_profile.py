@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slow_stam
-from bodies import REST, SIZE, posed, restless, row, times
+from moving_bodies import REST, SIZE, posed, restless, row, times
 
 from fidgety.errors import PoseError
 from fidgety.motion import StamProfile, clean, pose_sequence
