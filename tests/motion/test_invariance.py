@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from moving_bodies import SIZE, posed, restless, row, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moving_bodies import SIZE, posed, restless, row, times
 
 from fidgety.motion import CHANNELS, pose_sequence
 from fidgety.pose.pose import Pose
