@@ -13,11 +13,13 @@ from typing import Any, Literal
 import numpy as np
 
 from fidgety.errors import PoseError
-from fidgety.files import write_json
+from fidgety.files import existing, write_json
 from fidgety.models.explain import deletion_check, joint_movement, movement_of_parts, spread
 from fidgety.models.inference import Inference
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import Clips, PoseSequence, pose_sequence
+from fidgety.pose.estimators import estimate
+from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import read
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality import (
@@ -122,7 +124,8 @@ class Assessor:
         Parameters
         ----------
         recording : Pose or path-like
-            A pose, or a pose file or folder in any format of `fidgety.pose.formats`.
+            A pose; a pose file or folder in any format of `fidgety.pose.formats`; or a film, in
+            which BlazePose then looks for the infant.
         name : str, optional
             What to call the recording; its file name by default. Never a person's name.
         age_weeks : float, optional
@@ -137,14 +140,20 @@ class Assessor:
 
         Raises
         ------
-        PoseError
+        PoseError, VideoError, FileError
             If the file cannot be read; a recording that cannot be assessed is refused, not raised.
+        CheckpointError
+            E406 if the model was trained on another skeleton.
         """
         if isinstance(recording, Pose):
             pose, called = recording, name or "recording"
         else:
-            pose = read(recording, format=format, skeleton=skeleton, fps=fps, size=size)
-            called = name or Path(recording).stem
+            path = Path(recording)
+            called = name or path.stem
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                pose = estimate(existing(path))
+            else:
+                pose = read(path, format=format, skeleton=skeleton, fps=fps, size=size)
         content = self._about(pose, called, age_weeks)
         quality = assess_quality(pose, age_weeks, self.quality, self.model.clip_s)
         if quality.verdict == "refused":
@@ -164,6 +173,7 @@ class Assessor:
         raw = found.risk
         risk = float(self.model.calibrated(raw))
         low, high = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
+        low, high = min(low, risk), max(high, risk)  # a percentile interval may miss its own point
         sure = not low < THRESHOLD <= high
         decision: Decision = "cannot_say"
         if sure:

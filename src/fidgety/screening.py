@@ -272,7 +272,9 @@ def _estimated(
 ) -> Pose:
     """The pose in a film; kept in the folder, so that another model need not look again."""
     path = folder / "pose.parquet"
-    film_key = key.split("-")[0]
+    # The film and how it is looked at; not the model, which may change.
+    looked_at = json.dumps([key.split("-")[0], options], sort_keys=True, default=str)
+    film_key = hashlib.sha256(looked_at.encode()).hexdigest()
     if path.exists():
         pose = read_native(path)
         if any(step.get("film_key") == film_key for step in pose.history):
