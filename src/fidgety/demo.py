@@ -50,7 +50,7 @@ def run_demo(
     Parameters
     ----------
     out : path-like
-        Folder; what an earlier demo left there is replaced.
+        Folder: new, empty, or that of a demo with the same seed, which is done again.
     seed : int
         Of the simulated infants.
     say : callable

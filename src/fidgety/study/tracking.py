@@ -37,7 +37,7 @@ def mlflow_run(store: str, settings: dict[str, Any]) -> Iterator[Callable[[Epoch
         raise ConfigError(
             "E706",
             f"MLflow does not accept the store {store}",
-            why=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            why=f"{error}".split(". ")[0].splitlines()[0] if str(error) else type(error).__name__,
             remedy="Use a database, such as sqlite:///mlflow.db",
         ) from error
     with mlflow.start_run():
