@@ -58,7 +58,7 @@ def run_demo(
     """
     root = Path(out)
     folder = simulate_study(
-        root / "study", infants=INFANTS, seconds=SECONDS, seed=seed, difficulty="medium"
+        root / "study", infants=INFANTS, seconds=SECONDS, seed=seed, difficulty="easy"
     )
     say(f"Simulated {INFANTS} infants of {SECONDS:.0f} s, half of them abnormal: {folder}")
     study = Study.open(folder)
@@ -71,7 +71,9 @@ def run_demo(
     say(f"Trained {len(run.epochs)} epochs. {run.validation}")
     test = validate_run(run.folder, study, "test")
     say(str(test))
-    new = simulate_infant(NEW_INFANT + seed, label=seed % 2, seconds=60.0, infant_id="new")[0]
+    new = simulate_infant(
+        NEW_INFANT + seed, label=seed % 2, seconds=60.0, difficulty="easy", infant_id="new"
+    )[0]
     pose_path = new.pose.save(root / "new_infant.parquet")
     model = run.folder / "model.fidgety"
     assessment = Assessor.load(model).assess(pose_path, name="new_infant", age_weeks=new.age_weeks)
