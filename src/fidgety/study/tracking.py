@@ -25,7 +25,7 @@ def mlflow_run(store: str, settings: dict[str, Any]) -> Iterator[Callable[[Epoch
     for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
         os.environ[name] = "true"  # MLflow reports its use by default; nothing here ever does
     try:
-        import mlflow
+        import mlflow  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise ConfigError(
             "E706", "MLflow is not installed", remedy='Run: pip install "fidgety[mlflow]"'
