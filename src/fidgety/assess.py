@@ -276,12 +276,14 @@ def _joints(
     sequence: PoseSequence, found: Inference, names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     attention = found.clip_attention @ found.joint_attention  # (V,) sums to 1
+    table = found.joint_contribution  # (K, V)
+    parts = None if table is None else table.sum(axis=0)
     speed, position = joint_movement(sequence)
     return [
         {
             "name": name,
             "attention": float(attention[row]),
-            "contribution": None,
+            "contribution": None if parts is None else float(parts[row]),
             "movement": _or_none(speed[row]),
             "position": None
             if np.isnan(position[row]).any()

@@ -10,7 +10,7 @@ from scipy.special import expit
 from small_models import WINDOW, clips, network, sequence
 
 from fidgety.models.explain import deletion_check, joint_movement, movement_of_parts, spread
-from fidgety.models.inference import Inference, Window, infer
+from fidgety.models.inference import Inference, SummedWindow, infer
 from fidgety.motion import CHANNELS
 from fidgety.pose.skeleton import load_skeleton
 
@@ -22,7 +22,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def inference(attention: list[float], pull: list[float], bias: float = 0.0) -> Inference:
     """One window over all clips."""
     weights = np.array(attention) / np.sum(attention)
-    window = Window(np.arange(len(weights)), weights, np.array(pull), bias)
+    window = SummedWindow(np.arange(len(weights)), weights, np.array(pull), bias)
     return Inference((window,), np.full((len(weights), 18), 1 / 18), "mean")
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit, logit
+from scipy.special import expit
 from small_models import WINDOW, clips, network
 
 from fidgety.errors import PoseError
 from fidgety.models import inference
-from fidgety.models.inference import Inference, Window, infer
+from fidgety.models.inference import Inference, SummedWindow, infer
 from fidgety.motion import WindowConfig, windows
 
 MODELS = {
@@ -41,7 +41,7 @@ def test_equals_the_models_own_forward_on_each_window(name):
         rows = np.arange(len(recording))[part]
         value, attention, joints = directly(model, recording, rows)
         np.testing.assert_array_equal(window.rows, rows)
-        np.testing.assert_allclose(window.risk(), expit(value), atol=1e-5)
+        np.testing.assert_allclose(window.logit(), value, atol=1e-5)
         np.testing.assert_allclose(window.attention, attention, atol=1e-5)
         np.testing.assert_allclose(result.joint_attention[rows], joints, atol=1e-5)
         risks.append(expit(value))
@@ -71,9 +71,9 @@ def test_long_recordings_are_encoded_in_parts(monkeypatch):
 @pytest.mark.parametrize("window", [WINDOW, WindowConfig(60.0, 0.0)])
 def test_contributions_and_bias_sum_to_the_logit(rule, window):
     result = infer(MODELS["plain"], clips(3), window, rule)
-    logits = [float(logit(w.risk())) for w in result.windows]
+    logits = [float(w.logit()) for w in result.windows]
     expected = np.mean(logits) if rule == "mean" else max(logits)
-    total = result.clip_contribution.sum() + result.windows[0].bias
+    total = result.clip_contribution.sum() + result.bias
     assert total == pytest.approx(expected, abs=1e-5)
     if rule == "max" or len(logits) == 1:
         assert expit(total) == pytest.approx(result.risk, abs=1e-5)
@@ -119,15 +119,15 @@ def test_leaving_clips_out_equals_attending_to_the_others(seed, rule):
 
 
 def test_counting_a_clip_twice_is_having_it_twice():
-    window = Window(np.arange(2), np.array([0.25, 0.75]), np.array([2.0, -1.0]), 0.5)
+    window = SummedWindow(np.arange(2), np.array([0.25, 0.75]), np.array([2.0, -1.0]), 0.5)
     doubled = (2 * 0.25 * 2.0 - 0.75 * 1.0) / (2 * 0.25 + 0.75) + 0.5
-    assert window.risk(np.array([2.0, 1.0])) == pytest.approx(expit(doubled))
-    assert window.risk() == pytest.approx(expit(0.25 * 2.0 - 0.75 + 0.5))
+    assert window.logit(np.array([2.0, 1.0])) == pytest.approx(doubled)
+    assert window.logit() == pytest.approx(0.25 * 2.0 - 0.75 + 0.5)
 
 
 def test_many_draws_at_once_and_none_left():
-    first = Window(np.array([0, 1]), np.array([0.5, 0.5]), np.array([1.0, 3.0]), 0.0)
-    second = Window(np.array([2]), np.array([1.0]), np.array([-2.0]), 0.0)
+    first = SummedWindow(np.array([0, 1]), np.array([0.5, 0.5]), np.array([1.0, 3.0]), 0.0)
+    second = SummedWindow(np.array([2]), np.array([1.0]), np.array([-2.0]), 0.0)
     result = Inference((first, second), np.full((3, 18), 1 / 18), "mean")
     weights = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, 0, 0], [1, 1, 1]])
     found = result.risk_with(weights)

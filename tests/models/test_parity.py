@@ -52,7 +52,7 @@ def test_frozen_numbers_at_three_depths(reference, model):
     with torch.inference_mode():
         clip = torch.from_numpy(reference["input"][:1, 0])  # (1, 7, 30, 18)
         normed, _ = model.input_norm(clip)
-        vector, _ = model.encode(clip)
+        vector = model.encode(clip).vectors
         logit = model(torch.from_numpy(reference["input"])).logit
     np.testing.assert_allclose(normed[0, 0, 0, :3], [-0.869271, 0.191069, 1.292427], atol=1e-5)
     np.testing.assert_allclose(vector[0, :3], [-0.460116, -0.477791, 0.303049], atol=2e-6)

@@ -15,6 +15,7 @@ from fidgety.cli.progress import progress
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from fidgety.models.network import NetworkSettings
     from fidgety.study.study import Study
     from fidgety.study.training import Epoch, NetworkConfig
 
@@ -192,13 +193,28 @@ def _changes(
     def change(config: NetworkConfig) -> NetworkConfig:
         return replace(
             config,
-            model=replace(config.model, **model),
+            model=_changed(config.model, model),
             clip=replace(config.clip, **clip),
             training=replace(config.training, **training),
             **chosen("aggregation"),
         )
 
     return change
+
+
+def _changed(settings: NetworkSettings, values: dict[str, Any]) -> NetworkSettings:
+    """Settings of a network with the options given; refuse those that it does not have."""
+    from fidgety.errors import ConfigError
+
+    lacking = sorted(set(values) - set(settings.__dataclass_fields__))
+    if lacking:
+        raise ConfigError(
+            "E701",
+            f"This network has no {', '.join(lacking)}",
+            where=type(settings).__name__,
+            remedy="Leave the option out, or choose another --model",
+        )
+    return replace(settings, **values)  # type: ignore[type-var]
 
 
 def _check_suffix(study: Study, length: int) -> None:

@@ -1,7 +1,7 @@
 """What it means: clips of movement in, a risk and the attention behind it out."""
 
+from fidgety.models.catalogue import MODELS
 from fidgety.models.checkpoint import (
-    MODELS,
     Checkpoint,
     Cohort,
     load_checkpoint,
@@ -9,15 +9,17 @@ from fidgety.models.checkpoint import (
     sha256,
 )
 from fidgety.models.convert import convert_checkpoint, convert_reference, from_reference_state_dict
-from fidgety.models.stam import STAM, STAMConfig, STAMOutput
+from fidgety.models.network import Network, NetworkOutput
+from fidgety.models.stam import STAM, STAMConfig
 
 __all__ = [
     "MODELS",
     "STAM",
     "Checkpoint",
     "Cohort",
+    "Network",
+    "NetworkOutput",
     "STAMConfig",
-    "STAMOutput",
     "convert_checkpoint",
     "convert_reference",
     "from_reference_state_dict",

@@ -25,14 +25,14 @@ from torch import Tensor
 
 from fidgety.errors import CheckpointError, ConfigError, FileError, PoseError
 from fidgety.files import existing, file_error, whole_file
-from fidgety.models.stam import STAM
+from fidgety.models.catalogue import MODELS, name_of, settings_from
+from fidgety.models.network import Network
 from fidgety.motion.clips import ClipConfig, WindowConfig
 from fidgety.motion.preprocess import profile_from
 from fidgety.pose.skeleton import Skeleton
 from fidgety.settings import from_plain, to_plain
 
 __all__ = [
-    "MODELS",
     "SCHEMA_VERSION",
     "Checkpoint",
     "Cohort",
@@ -40,8 +40,6 @@ __all__ = [
     "save_checkpoint",
     "sha256",
 ]
-
-MODELS = {"stam": STAM}
 
 SCHEMA_VERSION = 1
 MAX_HEADER = 4 << 20  # bytes; that of a default STAM has about 10,000
@@ -149,23 +147,21 @@ class Checkpoint:
         _check_weights(self)
 
     @classmethod
-    def of(cls, model: STAM, **rest: Any) -> Checkpoint:
+    def of(cls, model: Network, **rest: Any) -> Checkpoint:
         """A checkpoint of a model as it stands now; `rest` are the remaining fields."""
-        (name,) = (name for name, kind in MODELS.items() if type(model) is kind)
         weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
         return cls(
-            model=name,
+            model=name_of(model.config),
             config=model.config.to_dict(),
             weights=weights,
             skeleton=model.config.layout,
             **rest,
         )
 
-    def build(self) -> STAM:
+    def build(self) -> Network:
         """The model, with its weights, in evaluation mode, on the CPU."""
-        kind = MODELS[self.model]
         with torch.random.fork_rng(devices=[]):  # initial weights must not move the caller's seed
-            model = kind(kind.config_type.from_dict(self.config))
+            model = MODELS[self.model](settings_from(self.config, self.model))
         model.load_state_dict(self.weights)
         return model.eval()
 
@@ -284,12 +280,10 @@ def _metadata(raw: bytes, source: Path) -> dict[str, Any]:
 
 def _check_settings(it: Checkpoint) -> None:
     """Raise unless the settings can be used and agree with each other."""
-    if it.model not in MODELS:
-        raise CheckpointError(
-            "E408",
-            f"No model named {it.model!r}",
-            remedy=f"This version knows {', '.join(MODELS)}; update fidgety if it is newer",
-        )
+    try:
+        layout = settings_from(it.config, it.model).layout
+    except (ConfigError, PoseError) as error:
+        raise _contradiction(str(error)) from error
     is_rate = isinstance(it.fps, int | float) and math.isfinite(it.fps) and it.fps > 0
     if not is_rate or it.aggregation not in ("mean", "max") or len(it.skeleton) > MAX_JOINTS:
         raise _contradiction(
@@ -299,7 +293,6 @@ def _check_settings(it: Checkpoint) -> None:
         profile = profile_from(it.profile, it.profile_config)
         from_plain(ClipConfig, it.clip)
         from_plain(WindowConfig, it.window)
-        layout = MODELS[it.model].config_type.from_dict(it.config).layout
     except (ConfigError, PoseError) as error:
         raise _contradiction(str(error)) from error
     if profile.fps is not None and profile.fps != it.fps:
@@ -314,10 +307,9 @@ def _check_settings(it: Checkpoint) -> None:
 
 def _check_weights(it: Checkpoint) -> None:
     """Raise unless the weights are those of the configuration, and finite."""
-    kind = MODELS[it.model]
     try:
         with torch.device("meta"):  # shapes only: a hostile width allocates nothing
-            expected = kind(kind.config_type.from_dict(it.config)).state_dict()
+            expected = MODELS[it.model](settings_from(it.config, it.model)).state_dict()
     except (RuntimeError, ArithmeticError, TypeError) as error:
         raise _misfit("its sizes are beyond any network") from error
     for name in sorted(set(expected) | set(it.weights)):

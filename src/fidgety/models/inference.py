@@ -12,25 +12,31 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from fidgety.errors import PoseError
-from fidgety.models.stam import STAM
+from fidgety.models.network import Encoded, Network
 from fidgety.motion.clips import Clips, WindowConfig, windows
 
-__all__ = ["Aggregation", "Inference", "Window", "encode", "infer"]
+__all__ = [
+    "Aggregation",
+    "AttendedWindow",
+    "Inference",
+    "SummedWindow",
+    "Window",
+    "encode",
+    "infer",
+]
 
 Aggregation = Literal["mean", "max"]
 _BATCH = 64  # clips encoded at a time, so that memory does not grow with the recording
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
-    """One window of a recording as the network weighs it.
+class SummedWindow:
+    """A window whose logit is the bias and a weighted mean over clips (`Network.evidence`).
 
     Parameters
     ----------
-    rows : ndarray (M,)
-        Its usable clips.
-    attention : ndarray (M,)
-        Their attention; sums to 1.
+    rows, attention : ndarray (M,)
+        Usable clips; their weights.
     pull : ndarray (M,)
         Where each clip alone would take the logit, less the bias.
     bias : float
@@ -42,16 +48,63 @@ class Window:
     pull: NDArray[np.float64]
     bias: float
 
-    def risk(self, weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """Risk with each clip counted `weight` times, (M,) or (draws, M); once by default.
+    @property
+    def contribution(self) -> NDArray[np.float64]:
+        """What each clip (M,) adds to the logit; with the bias they sum to it."""
+        return self.attention * self.pull
 
-        Exact, not an approximation: the network's logit is the attention-weighted mean of `pull`
-        plus the bias, and attention is a softmax, so leaving clips out only rescales the others'.
+    def logit(self, count: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Logit with each clip counted so many times.
+
+        Exact, not an approximation: leaving clips out only rescales the others' weights.
         """
-        counted = self.attention * (1.0 if weight is None else weight)  # (..., M)
+        counted = self.attention * (1.0 if count is None else count)  # (..., M)
         total = counted.sum(axis=-1)
-        logit = self.bias + (counted * self.pull).sum(axis=-1) / np.where(total > 0, total, 1.0)
-        return np.asarray(expit(logit))
+        mean = (counted * self.pull).sum(axis=-1) / np.where(total > 0, total, 1.0)
+        return np.asarray(self.bias + mean)
+
+
+@dataclass(frozen=True, eq=False)
+class AttendedWindow:
+    """A window of any other network: to count clips anew is to attend anew.
+
+    Parameters
+    ----------
+    rows, attention : ndarray (M,)
+        Usable clips; their weights.
+    vectors : Tensor (M, D)
+        The clips encoded.
+    network : Network
+        In evaluation mode.
+    """
+
+    rows: NDArray[np.intp]
+    attention: NDArray[np.float64]
+    vectors: torch.Tensor
+    network: Network
+
+    @cached_property
+    def contribution(self) -> NDArray[np.float64]:
+        """By how much the logit (M,) falls if a clip is left out; they do not sum to it."""
+        clips = len(self.rows)
+        if clips == 1:
+            return self.logit()[None]
+        return self.logit() - self.logit(1.0 - np.eye(clips))
+
+    def logit(self, count: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Logit with each clip counted so many times, by attending to them so."""
+        clips = len(self.rows)
+        given = np.ones(clips) if count is None else np.asarray(count, dtype=np.float64)
+        counts = torch.from_numpy(given.reshape(-1, clips)).to(self.vectors)  # (draws, M)
+        with torch.inference_mode():
+            found = [
+                self.network.attend(self.vectors.expand(len(part), -1, -1), part)[0]
+                for part in counts.split(_BATCH)
+            ]
+        return torch.cat(found).double().cpu().numpy().reshape(given.shape[:-1])
+
+
+Window = SummedWindow | AttendedWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +119,25 @@ class Inference:
         Attention over the joints of each clip; 0 for unusable clips.
     aggregation : {"mean", "max"}
         How the windows' risks become the recording's.
+    joint_pull : ndarray (K, V), optional
+        What each joint adds to its clip's pull; None where the network is no sum over joints.
     """
 
     windows: tuple[Window, ...]
     joint_attention: NDArray[np.float64]
     aggregation: Aggregation
+    joint_pull: NDArray[np.float64] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether clip contributions are the network's own computation and sum to the logit."""
+        return all(isinstance(window, SummedWindow) for window in self.windows)
+
+    @property
+    def bias(self) -> float | None:
+        """What the clips' contributions lack to the logit; None where they do not sum to it."""
+        first = self.windows[0]
+        return first.bias if isinstance(first, SummedWindow) else None
 
     @property
     def risk(self) -> float:
@@ -84,7 +151,8 @@ class Inference:
         """
         counts = [weight[..., window.rows] for window in self.windows]
         there = np.stack([count.sum(axis=-1) > 0 for count in counts])  # (W,) or (W, draws)
-        risks = np.stack([w.risk(count) for w, count in zip(self.windows, counts, strict=True)])
+        pairs = zip(self.windows, counts, strict=True)
+        risks = expit(np.stack([window.logit(count) for window, count in pairs]))
         if self.aggregation == "max":
             found = np.where(there, risks, -np.inf).max(axis=0)
         else:
@@ -98,17 +166,25 @@ class Inference:
 
     @cached_property
     def clip_contribution(self) -> NDArray[np.float64]:
-        """What each clip (K,) adds to the logit; with the bias they sum to it.
+        """What each clip (K,) adds to the logit; with `bias` they sum to it if `exact`.
 
-        To the mean logit of the windows, that is, or to the highest for the rule "max".
+        To the mean logit of the windows, that is, or to the highest for the rule "max". Otherwise
+        by how much the logit falls if the clip is left out.
         """
-        return self._over_windows([window.attention * window.pull for window in self.windows])
+        return self._over_windows([window.contribution for window in self.windows])
+
+    @cached_property
+    def joint_contribution(self) -> NDArray[np.float64] | None:
+        """What each joint of each clip (K, V) adds to the logit; over joints, the clip's part."""
+        if self.joint_pull is None or not self.exact:
+            return None
+        return self.clip_attention[:, None] * self.joint_pull
 
     def _over_windows(self, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         share = np.full(len(self.windows), 1 / len(self.windows))
         if self.aggregation == "max":
             share = np.zeros(len(self.windows))
-            share[np.argmax([float(window.risk()) for window in self.windows])] = 1.0
+            share[np.argmax([float(window.logit()) for window in self.windows])] = 1.0
         total = np.zeros(len(self.joint_attention))
         for window, value, part in zip(self.windows, values, share, strict=True):
             total[window.rows] += part * value
@@ -116,7 +192,7 @@ class Inference:
 
 
 def infer(
-    model: STAM,
+    model: Network,
     clips: Clips,
     window: WindowConfig | None = None,
     aggregation: Aggregation = "mean",
@@ -125,7 +201,7 @@ def infer(
 
     Parameters
     ----------
-    model : STAM
+    model : Network
         In evaluation mode, on any device.
     clips : Clips
         (K, C, T, V) clips of one recording.
@@ -148,33 +224,52 @@ def infer(
             remedy="Film the whole body from above; 60 s or more",
         )
     device = next(model.parameters()).device
-    vectors, joints = encode(model, clips, usable, device)
+    encoded = encode(model, clips, usable, device)
     row_of = np.full(len(clips), -1)
     row_of[usable] = np.arange(len(usable))
-    bias = float(model.output.bias.detach()[0])
-    found = []
+    found: list[Window] = []
+    for part in windows(clips, window):
+        rows = np.intersect1d(usable, np.arange(len(clips))[part])
+        if len(rows):
+            chosen = torch.as_tensor(row_of[rows], device=device)
+            found.append(_window(model, rows, encoded.vectors[chosen]))
+    joint_attention, joint_pull = (
+        None if values is None else _spread_out(values, usable, len(clips))
+        for values in (encoded.joints, encoded.joint_evidence)
+    )
+    assert joint_attention is not None
+    return Inference(tuple(found), joint_attention, aggregation, joint_pull)
+
+
+def _window(model: Network, rows: NDArray[np.intp], vectors: torch.Tensor) -> Window:
+    """One window, of the kind that the network allows."""
     with torch.inference_mode():
-        pull = (vectors @ model.output.weight[0]).double().cpu().numpy()  # (M,)
-        for part in windows(clips, window):
-            rows = np.intersect1d(usable, np.arange(len(clips))[part])
-            if len(rows):
-                chosen = row_of[rows]
-                _, alpha = model.attend(vectors[torch.as_tensor(chosen, device=device)][None])
-                attention = alpha[0].double().cpu().numpy()
-                found.append(Window(rows, attention / attention.sum(), pull[chosen], bias))
-    joint_attention = np.zeros((len(clips), joints.shape[1]))
-    joint_attention[usable] = joints.double().cpu().numpy()
-    return Inference(tuple(found), joint_attention, aggregation)
+        _, weights = model.attend(vectors[None])
+        attention = weights[0].double().cpu().numpy()
+        attention = attention / attention.sum()
+        evidence = model.evidence(vectors)
+    if evidence is None:
+        return AttendedWindow(rows, attention, vectors, model)
+    return SummedWindow(rows, attention, evidence.pull.double().cpu().numpy(), evidence.bias)
 
 
-def encode(
-    model: STAM, clips: Clips, which: NDArray[np.intp], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vectors (M, D) and joint attention (M, V) of the chosen clips."""
-    encoded = []
+def _spread_out(values: torch.Tensor, rows: NDArray[np.intp], clips: int) -> NDArray[np.float64]:
+    """(M, V) -> (K, V), 0 for clips that were not looked at."""
+    table = np.zeros((clips, values.shape[1]))
+    table[rows] = values.double().cpu().numpy()
+    return table
+
+
+def encode(model: Network, clips: Clips, which: NDArray[np.intp], device: torch.device) -> Encoded:
+    """The chosen clips encoded, some at a time."""
+    encoded: list[Encoded] = []
     with torch.inference_mode():
         for start in range(0, len(which), _BATCH):
             values = clips.values(which[start : start + _BATCH]).astype(np.float32, copy=False)
             encoded.append(model.encode(torch.from_numpy(values).to(device)))
-    vectors, joints = zip(*encoded, strict=True)
-    return torch.cat(vectors), torch.cat(joints)
+    evidence = [part.joint_evidence for part in encoded if part.joint_evidence is not None]
+    return Encoded(
+        torch.cat([part.vectors for part in encoded]),
+        torch.cat([part.joints for part in encoded]),
+        torch.cat(evidence) if evidence else None,
+    )

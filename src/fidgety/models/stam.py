@@ -17,17 +17,18 @@ P graph partitions, D width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fidgety.errors import ConfigError
+from fidgety.models.network import Encoded, Evidence, Network, softmax_over
 from fidgety.pose.skeleton import Skeleton, Strategy, adjacency, load_skeleton
 from fidgety.settings import from_plain, to_plain
 
-__all__ = ["COMPRESS_SCALES", "STAM", "STAMConfig", "STAMOutput"]
+__all__ = ["COMPRESS_SCALES", "STAM", "STAMConfig"]
 
 # Where ``compress`` turns from linear to logarithmic, for the 7 channels in their order: about the
 # size of fidgety movements in trunk lengths, per second, per second squared (profile fidgety).
@@ -158,25 +159,7 @@ def _require(holds: bool, name: str, value: object, wanted: str) -> None:
         )
 
 
-class STAMOutput(NamedTuple):
-    """What `STAM` says of N recordings.
-
-    Attributes
-    ----------
-    logit : Tensor (N,)
-        ``sigmoid(logit)`` is the risk: the probability of absent or abnormal fidgety movements.
-    clip_attention : Tensor (N, K)
-        Weight of each clip; sums to 1 over a recording's real clips and is 0 on padded ones.
-    joint_attention : Tensor (N, K, V)
-        Weight of each joint in each clip; sums to 1 over the joints, 0 throughout padded clips.
-    """
-
-    logit: Tensor
-    clip_attention: Tensor
-    joint_attention: Tensor
-
-
-class STAM(nn.Module):
+class STAM(Network):
     """Spatio-temporal attention-based model of Nguyen-Thai et al. 2021.
 
     Parameters
@@ -193,10 +176,11 @@ class STAM(nn.Module):
     """
 
     config_type: ClassVar = STAMConfig
+    config: STAMConfig
 
     def __init__(self, config: STAMConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = STAMConfig() if config is None else config
+        super().__init__(config)
+        config = self.config
         graph = adjacency(config.layout, config.strategy, config.max_hop, config.dilation)
         graph = torch.as_tensor(graph, dtype=torch.float32)  # (P, V, V)
         widths = (config.channels, *config.widths, config.z_dim)
@@ -220,83 +204,32 @@ class STAM(nn.Module):
         self.output = nn.Linear(config.z_dim, 1)
         self.apply(_initialise)
 
-    def forward(self, clips: Tensor, mask: Tensor | None = None) -> STAMOutput:
-        """Assess N recordings of up to K clips each.
-
-        Parameters
-        ----------
-        clips : Tensor (N, K, C, T, V), float32
-            Features in the units of the profile the model was trained on; NaN = not observed.
-        mask : Tensor (N, K), bool, optional
-            True = real clip. Padded clips are never looked at, whatever they hold; they enter no
-            statistic. On a GPU, a mask left on the CPU spares a wait for the device.
-
-        Returns
-        -------
-        STAMOutput
-            ``logit`` (N,), ``clip_attention`` (N, K), ``joint_attention`` (N, K, V). A recording
-            without a real clip gets attention 0 throughout and the logit of a zero vector.
-        """
-        N, K, C, T, V = clips.shape
-        if mask is None:
-            vectors, joints = self.encode(clips.reshape(N * K, C, T, V))  # (N*K, D), (N*K, V)
-            mask = torch.ones(N, K, dtype=torch.bool, device=clips.device)
-        else:
-            real = mask.reshape(N * K).nonzero().squeeze(1).to(clips.device, non_blocking=True)
-            mask = mask.to(clips.device, non_blocking=True)
-            encoded = self.encode(clips.reshape(N * K, C, T, V)[real])  # (M, D), (M, V)
-            vectors, joints = (part.new_zeros(N * K, part.shape[1]) for part in encoded)
-            vectors = vectors.index_copy(0, real, encoded[0])  # (N*K, D), 0 where padded
-            joints = joints.index_copy(0, real, encoded[1])  # (N*K, V)
-        vectors, joints = vectors.view(N, K, -1), joints.view(N, K, V)
-        if self.config.masking:  # a clip in which no joint was seen says nothing
-            mask = mask & (joints.sum(dim=-1) > 0)
-        logit, weights = self.attend(vectors, mask)
-        return STAMOutput(logit, weights, joints)
-
-    def encode(self, clips: Tensor) -> tuple[Tensor, Tensor]:
-        """Each clip for itself, so that a clip in several windows is encoded once.
-
-        Parameters
-        ----------
-        clips : Tensor (M, C, T, V)
-            Real clips only: while training, all of them enter the batch statistics.
-
-        Returns
-        -------
-        vectors : Tensor (M, D)
-        joint_attention : Tensor (M, V)
-            Sums to 1; with ``masking``, to 0 for a clip in which no joint was seen.
-        """
+    def encode(self, clips: Tensor) -> Encoded:
+        """Clips (M, C, T, V) -> vectors (M, D), joint attention (M, V), joint evidence (M, V)."""
         x, seen = self.input_norm(clips)  # (M, C, T, V), (M, T, V) bool or None
         for block in self.blocks:
             x, seen = block(x, seen)  # (M, D, T', V): T' = T, T/2, T/4, rounded up
         x = self._over_time(x, seen).transpose(1, 2)  # (M, V, D)
         keep = None if seen is None else seen.any(dim=1)  # (M, V)
         beta = self.joint_attention(x, keep)  # (M, V)
-        x = torch.einsum("mv,mvd->md", beta, x)  # (M, D)
-        return self.project(x), beta
+        vectors = self.project(torch.einsum("mv,mvd->md", beta, x))  # (M, D)
+        if self.training:
+            return Encoded(vectors, beta)
+        # From here to the logit all is linear, so that each joint's part of it is known.
+        alone = self.project(x) @ self.output.weight[0]  # (M, V): the pull of one joint by itself
+        return Encoded(vectors, beta, beta * alone)
 
-    def attend(self, vectors: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Clip vectors of each recording, or window, to its logit.
-
-        Parameters
-        ----------
-        vectors : Tensor (N, K, D)
-            From `encode`; what stands at padded places is ignored.
-        mask : Tensor (N, K), bool, optional
-            True = real clip.
-
-        Returns
-        -------
-        logit : Tensor (N,)
-        clip_attention : Tensor (N, K)
-        """
-        if mask is not None:
-            vectors = vectors.masked_fill(~mask[..., None], 0.0)
-        alpha = self.clip_attention(vectors, mask)  # (N, K)
+    def attend(self, vectors: Tensor, count: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Clip vectors (N, K, D), counts (N, K) -> logit (N,), clip attention (N, K)."""
+        if count is not None:
+            vectors = vectors.masked_fill((count <= 0)[..., None], 0.0)
+        alpha = self.clip_attention(vectors, count)  # (N, K)
         x = torch.einsum("nk,nkd->nd", alpha, vectors)  # (N, D)
         return self.output(self.dropout(x)).squeeze(-1), alpha
+
+    def evidence(self, vectors: Tensor) -> Evidence:
+        """Exact: the output is linear in the mean of clip vectors, weighted by a softmax."""
+        return Evidence(vectors @ self.output.weight[0], float(self.output.bias.detach()[0]))
 
     def _over_time(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """Mean, or mean and deviation, of the observed frames: (M, D, V) or (M, 2D, V)."""
@@ -429,16 +362,16 @@ class Attention(nn.Module):
         self.gate = nn.Linear(width, hidden) if gated else None
         self.score = nn.Linear(hidden, 1)
 
-    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """(..., things, D), bool (..., things) -> weights (..., things), all 0 if none is kept."""
+    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """(..., things, D), (..., things) -> weights (..., things), all 0 if nothing counts.
+
+        `count` is bool, or how many times each thing is there.
+        """
         hidden = self.hidden(x).tanh()  # (..., things, hidden)
         if self.gate is not None:
             hidden = hidden * self.gate(x).sigmoid()
         scores = self.score(hidden).squeeze(-1)  # (..., things)
-        if keep is None:
-            return scores.softmax(dim=-1)
-        lowest = torch.finfo(scores.dtype).min  # finite: a row without a thing must not become NaN
-        return scores.masked_fill(~keep, lowest).softmax(dim=-1).masked_fill(~keep, 0.0)
+        return softmax_over(scores, count)
 
 
 def _initialise(module: nn.Module) -> None:

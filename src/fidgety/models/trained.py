@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fidgety.errors import CheckpointError
 from fidgety.models.checkpoint import Checkpoint, load_checkpoint, sha256
 from fidgety.models.inference import Inference, infer
-from fidgety.models.stam import STAM
+from fidgety.models.network import Network
 from fidgety.motion import (
     ClipConfig,
     Clips,
@@ -37,14 +37,14 @@ class TrainedModel:
     ----------
     checkpoint : Checkpoint
         What the file holds.
-    network : STAM
+    network : Network
         In evaluation mode.
     digest : str
         SHA-256 of the file; empty for a model that was never saved.
     """
 
     checkpoint: Checkpoint
-    network: STAM
+    network: Network
     digest: str = ""
 
     @classmethod

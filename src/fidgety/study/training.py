@@ -14,8 +14,10 @@ import torch
 from lightning_fabric import Fabric
 
 from fidgety.errors import CheckpointError, ConfigError, StudyError
+from fidgety.models.catalogue import build_network, settings_to_plain
 from fidgety.models.inference import Aggregation, infer
-from fidgety.models.stam import STAM, STAMConfig
+from fidgety.models.network import Network, NetworkSettings
+from fidgety.models.stam import STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig, split
 from fidgety.settings import to_plain
 from fidgety.statistics import roc_auc
@@ -90,9 +92,21 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A network together with how recordings are cut for it and how it is trained."""
+    """A network together with how recordings are cut for it and how it is trained.
 
-    model: STAMConfig = field(default_factory=STAMConfig)
+    Parameters
+    ----------
+    model : NetworkSettings
+        Settings of any network in `fidgety.models.MODELS`.
+    clip, window : ClipConfig, WindowConfig
+        Clips, and windows over them.
+    aggregation : {"mean", "max"}
+        How the risks of a recording's windows become its risk.
+    training : TrainingConfig
+        How it is trained.
+    """
+
+    model: NetworkSettings = field(default_factory=STAMConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
     aggregation: Aggregation = "mean"
@@ -101,7 +115,7 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain form for JSON."""
         return {
-            "model": self.model.to_dict(),
+            "model": settings_to_plain(self.model),
             "clip": to_plain(self.clip),
             "window": to_plain(self.window),
             "aggregation": self.aggregation,
@@ -113,7 +127,7 @@ class NetworkConfig:
 class Fitted:
     """A trained network in evaluation mode, its epochs, and the epoch whose weights it carries."""
 
-    model: STAM
+    model: Network
     config: NetworkConfig
     epochs: tuple[Epoch, ...]
     kept_epoch: int
@@ -163,7 +177,7 @@ def fit(
     fabric = fabric or Fabric(accelerator="auto", devices=1)
     settings = config.training
     torch.manual_seed(settings.seed)
-    model = STAM(config.model)
+    model = build_network(config.model)
     optimizer = _optimizer(model, settings)
     wrapped, stepper = fabric.setup(model, optimizer)
     folder = Path(run) if run is not None else None
@@ -193,7 +207,7 @@ def fit(
     return Fitted(model.eval(), config, tuple(state.epochs), state.kept_epoch)
 
 
-def scores(model: STAM, examples: Sequence[Example], config: NetworkConfig) -> np.ndarray:
+def scores(model: Network, examples: Sequence[Example], config: NetworkConfig) -> np.ndarray:
     """Uncalibrated risk (N,) of each recording: its windows aggregated by the config's rule."""
     was_training = model.training
     model.eval()
@@ -225,11 +239,12 @@ def _train_epoch(
         label = batch.label.to(fabric.device, non_blocking=True)
         share = batch.weight.to(fabric.device, non_blocking=True)
         share = share * torch.where(label > 0.5, positive_weight, 1.0)
-        logit = model(clips.to(fabric.device, non_blocking=True), batch.mask).logit
+        output = model(clips.to(fabric.device, non_blocking=True), batch.mask)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
-            logit, label, reduction="none"
+            output.logit, label, reduction="none"
         )
-        loss = (losses * share).sum() / share.sum()
+        asked = losses if output.penalty is None else losses + output.penalty
+        loss = (asked * share).sum() / share.sum()
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         optimizer.step()
@@ -249,7 +264,7 @@ def _share(samples: Sequence[Window], fabric: Fabric, seed: list[int]) -> Sequen
 
 
 def _validate(
-    model: STAM, validation: Sequence[Example], config: NetworkConfig, positive_weight: float
+    model: Network, validation: Sequence[Example], config: NetworkConfig, positive_weight: float
 ) -> Figures:
     """Log loss of the recordings' risks, classes weighted as in training, and their AUC."""
     risk = scores(model, validation, config)
@@ -294,7 +309,7 @@ def _positive_weight(samples: Sequence[Window]) -> float:
     return (sum(sample.weight for sample in samples) - positive) / positive
 
 
-def _optimizer(model: STAM, settings: TrainingConfig) -> torch.optim.Optimizer:
+def _optimizer(model: Network, settings: TrainingConfig) -> torch.optim.Optimizer:
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return kind(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
 

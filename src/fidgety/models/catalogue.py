@@ -1,0 +1,64 @@
+"""The networks by their names, as files and settings name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fidgety.errors import CheckpointError
+from fidgety.models.network import Network, NetworkSettings
+from fidgety.models.stam import STAM
+
+__all__ = ["MODELS", "build_network", "name_of", "settings_from", "settings_to_plain"]
+
+MODELS: dict[str, type[Network]] = {"stam": STAM}
+
+
+def build_network(settings: NetworkSettings) -> Network:
+    """A new network with initial weights from torch's current seed."""
+    return MODELS[name_of(settings)](settings)
+
+
+def name_of(settings: NetworkSettings) -> str:
+    """The name of the network that these settings are of; raises `CheckpointError` E408."""
+    for name, kind in MODELS.items():
+        if type(settings) is kind.config_type:
+            return name
+    raise _unknown(type(settings).__name__)
+
+
+def settings_to_plain(settings: NetworkSettings) -> dict[str, Any]:
+    """Plain form for JSON, with the network's name."""
+    return {"name": name_of(settings), **settings.to_dict()}
+
+
+def settings_from(content: Mapping[str, Any], name: str | None = None) -> NetworkSettings:
+    """Settings from their plain form.
+
+    Parameters
+    ----------
+    content : mapping
+        As from `settings_to_plain`, or without the name.
+    name : str, optional
+        The network, where the content does not name it; ``stam`` if nothing does.
+
+    Raises
+    ------
+    CheckpointError
+        E408 if there is no such network.
+    ConfigError
+        E701, E702 for unknown or impossible settings.
+    """
+    content = dict(content)
+    chosen = content.pop("name", name or "stam")
+    if chosen not in MODELS:
+        raise _unknown(chosen)
+    return MODELS[chosen].config_type.from_dict(content)
+
+
+def _unknown(name: object) -> CheckpointError:
+    return CheckpointError(
+        "E408",
+        f"No model named {name!r}",
+        remedy=f"This version knows {', '.join(MODELS)}; update fidgety if it is newer",
+    )
