@@ -20,7 +20,7 @@ from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import find_recordings, read
 from fidgety.pose.overlay import Privacy, draw_overlay
 from fidgety.pose.pose import Pose, read_native
-from fidgety.report import write_report
+from fidgety.report import write_pdf, write_report
 from fidgety.study.batch import our_fault
 
 __all__ = ["Input", "Screened", "exit_status", "find_inputs", "screen"]
@@ -151,6 +151,8 @@ def screen(
     backend: str = "blazepose",
     estimator_options: dict[str, Any] | None = None,
     overlay: Privacy | None = None,
+    interactive: bool = True,
+    pdf: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
     film_progress: Callable[[float, float], None] | None = None,
 ) -> list[Screened]:
@@ -175,6 +177,10 @@ def screen(
     overlay : {"none", "blur", "skeleton"}, optional
         Also write ``overlay_<kind>.mp4`` for each film: with skeleton, attention and quality
         marks, as it is, with the face blurred, or on black. Not written if not given.
+    interactive : bool
+        Whether reports carry the plot library, see `fidgety.report.write_report`.
+    pdf : bool
+        Also print each report to ``report.pdf``, see `fidgety.report.write_pdf`.
     progress : callable (done, total, name), optional
         Called after each recording.
     film_progress : callable (seconds done, seconds in all), optional
@@ -208,9 +214,11 @@ def screen(
                 else:
                     pose = read(item.path, format=item.format, **said)
                 assessment = assessor.assess(pose, name=item.name, age_weeks=age_weeks)
-                content = _saved(assessment, place, key)
+                content = _saved(assessment, place, key, interactive)
             if overlay is not None and item.format == "video":
                 _draw(item, place, content, overlay, kept)
+            if pdf and not (kept and (place / "report.pdf").exists()):
+                write_pdf(place / "report.html", place / "report.pdf")
             results.append(Screened(item.name, place, content, kept))
         except Exception as error:
             if isinstance(error, FidgetyError) and error.code == "E501":
@@ -230,11 +238,11 @@ def exit_status(results: Sequence[Screened]) -> int:
     return 3 if any(result.state == "refused" for result in results) else 0
 
 
-def _saved(assessment: Assessment, folder: Path, key: str) -> dict[str, Any]:
+def _saved(assessment: Assessment, folder: Path, key: str, interactive: bool) -> dict[str, Any]:
     """Write the report, then the assessment that marks the folder as finished."""
     content = assessment.to_dict()
     content["input"]["key"] = key
-    write_report(content, folder / "report.html")
+    write_report(content, folder / "report.html", interactive=interactive)
     assessment.save(folder)
     return content
 

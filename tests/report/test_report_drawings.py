@@ -20,7 +20,7 @@ from fidgety.report.risk_scale import draw_hundred, draw_risk_scale
 from fidgety.report.svg import cividis, el, linear, short, ticks
 from fidgety.report.timeline import binned, draw_timeline, even_share, mean_between, moments
 
-CSS = Path(words.__file__).parent / "templates" / "report.css"
+CSS = Path(words.__file__).parent / "templates" / "tokens.css"
 
 
 def clip(start: float, attention: float | None, usable: bool = True) -> dict[str, Any]:

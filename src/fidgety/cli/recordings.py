@@ -84,6 +84,13 @@ def estimate_command(
     show_default=True,
     help="For --overlay: blur the face, or draw on black.",
 )
+@click.option(
+    "--interactive/--static",
+    default=True,
+    show_default=True,
+    help="Reports with charts to zoom into (2 MB each), or still ones (0.4 MB).",
+)
+@click.option("--pdf", is_flag=True, help="Also print each report to report.pdf, with chromium.")
 @click.pass_context
 def assess_command(
     ctx: click.Context,
@@ -101,6 +108,8 @@ def assess_command(
     region: str | None,
     overlay: bool,
     privacy: Privacy,
+    interactive: bool,
+    pdf: bool,
 ) -> None:
     """Assess recordings: films, pose files, or folders of them. Research use only.
 
@@ -125,6 +134,8 @@ def assess_command(
             backend=backend,
             estimator_options=_estimator_options(weights, region),
             overlay=privacy if overlay else None,
+            interactive=interactive,
+            pdf=pdf,
             progress=show,
         )
     for result in results:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fidgety.report import words
+from fidgety.report.assets import asset, packed_plotly, policy, stylesheet
 from fidgety.report.body_map import draw_body, places
+from fidgety.report.charts import cohort_figure, timeline_figure
 from fidgety.report.cohort import draw_check, draw_cohort, share_below, table_of_tenths
 from fidgety.report.reading import complete, look_up
 from fidgety.report.risk_scale import draw_hundred, draw_risk_scale
@@ -28,8 +27,10 @@ from fidgety.report.timeline import (
     moments,
 )
 
-__all__ = ["prevalence_of", "render_report"]
+__all__ = ["environment", "fragments", "page_parts", "prevalence_of", "render_report"]
 
+PANELS = ("quality", "risk", "attention", "body", "check", "cohort", "reading")
+REFUSED_PANELS = ("quality", "risk", "reading")
 PREVALENCES = (0.1, 0.02, 0.002)  # offered beside that of the cohort
 NOT_GIVEN = Markup('<span class="absent">not given</span>')
 FORMS = {
@@ -47,12 +48,81 @@ FORMS = {
 }
 
 
-def render_report(assessment: Mapping[str, Any]) -> str:
-    """The report of one assessment as the text of one HTML file; errors as in `write_report`."""
+def render_report(assessment: Mapping[str, Any], *, interactive: bool = True) -> str:
+    """The report of one assessment as the text of one HTML file.
+
+    Parameters
+    ----------
+    assessment : mapping
+        Content of ``assessment.json``.
+    interactive : bool
+        Carry the plot library (2 MB), so that charts can be zoomed into. Without it the page has
+        the same charts, still.
+
+    Raises
+    ------
+    FileError
+        As `fidgety.report.write_report`.
+    """
+    context = _context(_shown(assessment)) | page_parts(
+        ("report.css",), ("page.js", "report.js"), interactive
+    )
+    return environment().get_template("report.html").render(context)
+
+
+def fragments(assessment: Mapping[str, Any]) -> dict[str, Markup]:
+    """The sections of the report, without their headings, for another page to put in.
+
+    That page must link ``tokens.css``, ``base.css`` and ``report.css`` of `fidgety.report`'s
+    templates, hold the pattern ``#hatch`` (see ``page.html``), and load ``report.js``, whose
+    ``fidgetyReport.start(element)`` wakes a fragment that was put in later.
+
+    Parameters
+    ----------
+    assessment : mapping
+        Content of ``assessment.json``.
+
+    Returns
+    -------
+    dict of str to Markup
+        ``quality``, ``risk``, ``attention`` (with the body map), ``body`` (the body map alone),
+        ``check``, ``cohort``, ``reading``; of a refused recording, those that the report has.
+
+    Raises
+    ------
+    FileError
+        E511 if `assessment` is not an assessment.
+    """
+    context = _context(_shown(assessment)) | {"plotly": None}
+    names = REFUSED_PANELS if context["refused"] else PANELS
+    return {
+        name: Markup(environment().get_template(f"panel_{name}.html").render(context))
+        for name in names
+    }
+
+
+def page_parts(
+    styles: tuple[str, ...], scripts: tuple[str, ...], interactive: bool
+) -> dict[str, Any]:
+    """What ``page.html`` needs besides its content: style, script, policy and plot library."""
+    style = stylesheet(*styles)
+    if interactive:
+        scripts = (*scripts, "explore.js")
+    script = "\n" + "\n".join(asset(name) for name in scripts)
+    packed, known = packed_plotly() if interactive else ("", "")
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": policy([style], [script], [known] if known else []),
+        "plotly": Markup(packed) or None,
+    }
+
+
+def _shown(assessment: Mapping[str, Any]) -> dict[str, Any]:
     whole = complete(assessment)
     if whole["quality"]["verdict"] == "refused":
         whole["risk"] = None  # whatever else the file says
-    return _environment().get_template("report.html").render(_context(whole))
+    return whole
 
 
 def prevalence_of(trained: Mapping[str, Any]) -> float | None:
@@ -89,7 +159,6 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         "absent": NOT_GIVEN,
         "prevalences": PREVALENCES,
         "parts_of": parts_of,
-        "words": words,
         "refused": whole["quality"]["verdict"] == "refused",
         "created": _moment(whole["created"]),
         "risk_scale": None if risk is None else draw_risk_scale(whole),
@@ -103,10 +172,8 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
             label: share_below(scores, label, risk) if risk is not None else None
             for label in (0, 1)
         },
-        "ramp": [cividis(step / 11) for step in range(12)],
-        "style": Markup(_asset("report.css")),
-        "script": Markup(_asset("report.js")),
-        "policy": _policy(),
+        "cohort_figure": cohort_figure(scores, risk) if scores else None,
+        "version": whole["versions"].get("fidgety") or "",
     }
 
 
@@ -152,6 +219,7 @@ def _timeline(whole: dict[str, Any]) -> dict[str, Any] | None:
     ]
     return {
         "drawing": draw_timeline(whole),
+        "figure": timeline_figure(whole),
         "rows": rows,
         "moments": [rows[index] for index in moments(clips)],
         "parts": list(means),
@@ -199,32 +267,16 @@ def _moment(created: str | None) -> str | None:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of all pages, escaping what they are given."""
+    made = Environment(
         loader=PackageLoader("fidgety.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["joint"] = words.joint_words
-    return environment
-
-
-@cache
-def _asset(name: str) -> str:
-    folder = resources.files("fidgety.report").joinpath("templates")
-    return "\n" + folder.joinpath(name).read_text("utf-8")
-
-
-def _policy() -> Markup:
-    """Content security policy: nothing is loaded; this style and this script alone apply."""
-    style, script = (
-        base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
-        for name in ("report.css", "report.js")
-    )
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    return Markup('<meta http-equiv="Content-Security-Policy" content="{}">').format(policy)
+    made.filters["joint"] = words.joint_words
+    made.globals["ramp"] = [cividis(step / 11) for step in range(12)]
+    made.globals["words"] = words
+    return made

@@ -24,9 +24,9 @@ __all__ = [
     "moments",
 ]
 
-WIDTH, LEFT, RIGHT = 860.0, 104.0, 12.0
+WIDTH, LEFT, RIGHT = 860.0, 112.0, 18.0
 MARKS_TOP, MARK_HEIGHT = 4.0, 18.0
-ATTENTION_HEIGHT, ROW_HEIGHT, GAP = 104.0, 36.0, 9.0
+ATTENTION_HEIGHT, SIGNED_HEIGHT, ROW_HEIGHT, GAP = 112.0, 60.0, 38.0, 9.0
 COLUMNS = 372  # one per two units of width: more would not be seen, and the file would grow
 Scale = Callable[[float], float]
 
@@ -74,10 +74,13 @@ def draw_timeline(whole: dict[str, Any]) -> Markup:
     x = linear((0, end), (LEFT, WIDTH - RIGHT))
     marked = in_part(whole["quality"]["reasons"], end)
     top = MARKS_TOP + 14 + (MARK_HEIGHT + 6 if marked else 0)
-    bottom = top + ATTENTION_HEIGHT + len(rows) * (ROW_HEIGHT + GAP) + 4
+    signed = _contributions(clips, x, top + ATTENTION_HEIGHT + GAP)
+    below = top + ATTENTION_HEIGHT + GAP + (SIGNED_HEIGHT + GAP if signed else 0)
+    bottom = below + len(rows) * (ROW_HEIGHT + GAP) - GAP + 4
     shapes = [_marks(marked, x, bottom)] if marked else []
     shapes.append(_attention(clips, x, top))
-    shapes += _movement(rows, end, top + ATTENTION_HEIGHT + GAP)
+    shapes += [signed] if signed else []
+    shapes += _movement(rows, end, below)
     shapes += _moments(clips, x, top, bottom)
     shapes += _time_axis(end, x, bottom)
     # Moved by the page's script; x = LEFT + (WIDTH - RIGHT - LEFT) * time / end.
@@ -178,6 +181,37 @@ def _attention(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup:
     guides = [_guide(value, x, y) for value in _multiples(most / share)]
     return el("g", _row_label("attention", top + 20), *guides[1:], el("g", *bars, class_="bars"),
               guides[0])  # fmt: skip
+
+
+def _contributions(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup | None:
+    """What each clip added to the score: up and filled for abnormal, down and hollow for normal."""
+    known = [
+        clip for clip in clips if None not in (clip["start_s"], clip["end_s"], clip["contribution"])
+    ]
+    most = max((abs(clip["contribution"]) for clip in known), default=0.0)
+    if not 0 < most < math.inf:
+        return None
+    middle, half = top + SIGNED_HEIGHT / 2, _stride(known) / 2
+    height = linear((0, most), (0, SIGNED_HEIGHT / 2 - 2))
+    bars = []
+    for clip in known:
+        value, at = clip["contribution"], (clip["start_s"] + clip["end_s"]) / 2
+        left, tall = x(max(at - half, 0)), max(height(abs(value)), 0.4)
+        bars.append(el("rect", el("title", f"{span(clip['start_s'], clip['end_s'], 1)}: "
+                                  f"{fixed(value, 3)}"),
+                       class_="for" if value > 0 else "against", x=left,
+                       y=middle - tall if value > 0 else middle,
+                       width=max(x(at + half) - left, 0.6), height=tall))  # fmt: skip
+    return el(
+        "g",
+        _row_label("contribution", middle + 4),
+        el("text", "absent \N{UPWARDS ARROW}", class_="tick", x=LEFT - 8, y=top + 11,
+           text_anchor="end"),
+        el("text", "present \N{DOWNWARDS ARROW}", class_="tick", x=LEFT - 8,
+           y=top + SIGNED_HEIGHT - 2, text_anchor="end"),
+        el("line", class_="base", x1=LEFT, x2=WIDTH - RIGHT, y1=middle, y2=middle),
+        *bars,
+    )  # fmt: skip
 
 
 def _moments(clips: Sequence[dict[str, Any]], x: Scale, top: float, bottom: float) -> list[Markup]:
