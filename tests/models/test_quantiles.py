@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fidgety.models.quantiles import LEVELS, MeanSpeed, QuantileRegression, quantile_features
+from fidgety.models.features import SETS
+from fidgety.models.quantiles import (
+    LEVELS,
+    MeanSpeed,
+    QuantileRegression,
+    joint_quantiles,
+    observed_quantiles,
+    quantile_features,
+)
 from fidgety.motion import CHANNELS
 
 VX, VY = CHANNELS.index("velocity_x"), CHANNELS.index("velocity_y")
@@ -58,3 +66,25 @@ def test_learns_a_planted_difference(kind):
     assert risk.shape == (20,)
     assert risk[labels == 1].min() > risk[labels == 0].max()
     np.testing.assert_array_equal(risk, kind().fit(*cohort(0)).risk(sequences))
+
+
+def test_quantiles_of_columns_with_gaps_are_numpys():
+    columns = np.random.default_rng(0).normal(size=(50, 6))
+    columns[np.random.default_rng(1).random((50, 6)) < 0.3] = np.nan
+    np.testing.assert_allclose(
+        observed_quantiles(columns, LEVELS), np.nanquantile(columns, LEVELS, axis=0)
+    )
+    assert np.isnan(observed_quantiles(np.full((5, 2), np.nan), LEVELS)).all()
+    assert np.isnan(observed_quantiles(np.zeros((0, 2)), LEVELS)).all()
+
+
+def test_the_feature_set_holds_the_same_quantiles_and_leaves_the_unseen_empty():
+    values = recording(3)
+    values[:, 20:40, 4] = np.nan
+    values[:, :, 9] = np.nan
+    found = SETS["quantiles"].of(values, 30.0).reshape(2, len(LEVELS), 18)
+    np.testing.assert_array_equal(found, joint_quantiles(values))
+    assert np.isnan(found[:, :, 9]).all()
+    np.testing.assert_allclose(
+        np.log(1e-3 + found[:, :, 4]), quantile_features(values).reshape(found.shape)[:, :, 4]
+    )

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("training", "Measure a trained network on its validation or test part."),
     "cv": ("training", "Cross-validate several models on the same folds."),
     "compare": ("training", "Compare the models of a cross-validation."),
+    "features": ("features", "Engineered features of a study as a table."),
     "assess": ("recordings", "Assess recordings with a trained model."),
     "convert": ("recordings", "A checkpoint of the STAM paper's code to a model file."),
     "doctor": ("recordings", "What is installed, what is missing, how to get it."),

@@ -12,7 +12,14 @@ from sklearn.preprocessing import StandardScaler
 
 from fidgety.motion.features import CHANNELS
 
-__all__ = ["LEVELS", "MeanSpeed", "QuantileRegression", "quantile_features"]
+__all__ = [
+    "LEVELS",
+    "MeanSpeed",
+    "QuantileRegression",
+    "joint_quantiles",
+    "observed_quantiles",
+    "quantile_features",
+]
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _VELOCITY = [CHANNELS.index("velocity_x"), CHANNELS.index("velocity_y")]
@@ -32,16 +39,36 @@ def quantile_features(sequence: NDArray[np.floating]) -> NDArray[np.float64]:
     ndarray (2 * V * len(LEVELS),)
         Trunk lengths per second, and per second squared, as log(1e-3 + value).
     """
-    rows = []
-    for pair in (_VELOCITY, _ACCELERATION):
-        size = np.hypot(sequence[pair[0]], sequence[pair[1]])  # (T, V)
-        seen = np.isfinite(size)
-        table = np.full((len(LEVELS), size.shape[1]), np.nan)
-        for joint in np.flatnonzero(seen.any(axis=0)):
-            table[:, joint] = np.quantile(size[seen[:, joint], joint], LEVELS)
-        middle = np.nanmedian(table, axis=1) if seen.any() else np.zeros(len(LEVELS))
-        rows.append(np.where(np.isnan(table), middle[:, None], table))
-    return np.log(1e-3 + np.stack(rows)).ravel()
+    table = np.array(joint_quantiles(sequence))  # (2, L, V)
+    for rows in table:
+        unseen = np.isnan(rows[0])
+        rows[:, unseen] = np.median(rows[:, ~unseen], axis=1)[:, None] if not unseen.all() else 0.0
+    return np.log(1e-3 + table).ravel()
+
+
+def joint_quantiles(sequence: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Quantiles (2, len(LEVELS), V) of speed and of acceleration; NaN for a joint never seen."""
+    sizes = [np.hypot(sequence[a], sequence[b]) for a, b in (_VELOCITY, _ACCELERATION)]
+    found = observed_quantiles(np.concatenate(sizes, axis=1), LEVELS)  # (L, 2 V)
+    return found.reshape(len(LEVELS), 2, -1).transpose(1, 0, 2)
+
+
+def observed_quantiles(
+    columns: NDArray[np.floating], levels: Sequence[float]
+) -> NDArray[np.float64]:
+    """Quantiles (L, J) of the observed values of each column of (T, J), linear between them.
+
+    NaN where nothing was observed. All columns at once, whatever their gaps.
+    """
+    count = np.isfinite(columns).sum(axis=0)  # (J,)
+    if len(columns) == 0:
+        return np.full((len(levels), columns.shape[1]), np.nan)
+    order = np.sort(columns.astype(np.float64), axis=0)  # NaN last
+    place = np.asarray(levels)[:, None] * np.maximum(count - 1, 0)  # (L, J)
+    below = np.floor(place).astype(int)
+    above = np.minimum(below + 1, np.maximum(count - 1, 0))
+    low, high = (np.take_along_axis(order, rows, axis=0) for rows in (below, above))
+    return np.where(count > 0, low + (place - below) * (high - low), np.nan)
 
 
 class QuantileRegression:

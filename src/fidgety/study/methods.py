@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError
+from fidgety.models import rivals
+from fidgety.models.features import SETS
 from fidgety.models.quantiles import MeanSpeed, QuantileRegression
 from fidgety.models.stam import STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig
@@ -104,6 +107,52 @@ METHODS: dict[str, Method] = {
         "Logistic regression on the mean speed of all joints",
         "fidgety",
         classifier=MeanSpeed,
+    ),
+    "chambers-bayes": Method(
+        "Naive Bayesian surprise over 42 kinematic features, as published (Chambers 2020)",
+        "stam",
+        classifier=rivals.Surprise,
+    ),
+    "chambers": Method(
+        "Regularised logistic regression on the 42 kinematic features of Chambers 2020",
+        "stam",
+        classifier=partial(
+            rivals.FeatureClassifier, SETS["chambers"], partial(rivals.regularised, 0.03)
+        ),
+    ),
+    "chambers-fidgety": Method(
+        "Regularised logistic regression on the features of Chambers 2020, on the fidgety profile",
+        "fidgety",
+        classifier=partial(
+            rivals.FeatureClassifier, SETS["chambers"], partial(rivals.regularised, 0.03)
+        ),
+    ),
+    "mccay": Method(
+        "Linear discriminant on pose histograms HOJO2D and HOJD2D (McCay 2019, 2020)",
+        "fidgety",
+        classifier=partial(
+            rivals.FeatureClassifier,
+            SETS["mccay"],
+            rivals.discriminant,
+            prefixes=("mccay_hojo_", "mccay_hojd_"),
+        ),
+    ),
+    "mccay-fusion": Method(
+        "Boosted trees on HOJO2D, HOJD2D, FFT-JO and FFT-JD (McCay 2022)",
+        "fidgety",
+        classifier=partial(rivals.FeatureClassifier, SETS["mccay"], rivals.boosted),
+    ),
+    "rahmati": Method(
+        "Frequency features, few selected by false discovery rate (after Rahmati 2016)",
+        "fidgety",
+        classifier=partial(rivals.FeatureClassifier, SETS["rahmati"], rivals.discovered),
+    ),
+    "fidgetyfind": Method(
+        "Logistic regression on FidgetyFind's direction entropies (Morais 2023)",
+        "fidgety",
+        classifier=partial(
+            rivals.FeatureClassifier, SETS["fidgetyfind"], partial(rivals.regularised, 0.1)
+        ),
     ),
 }
 METHODS["stam-profile"] = Method(
