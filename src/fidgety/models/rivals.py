@@ -70,7 +70,7 @@ class FeatureClassifier:
 
     def risk(self, sequences: Sequences) -> Floats:
         """Uncalibrated probability (N,) of absent or abnormal fidgety movements."""
-        return self._line.predict_proba(self._table(sequences))[:, 1]
+        return np.asarray(self._line.predict_proba(self._table(sequences)))[:, 1]
 
     def _table(self, sequences: Sequences) -> Floats:
         return features_of(self._features, sequences, self._fps)[:, self._columns]
@@ -108,7 +108,9 @@ class Surprise:
 
     def risk(self, sequences: Sequences) -> Floats:
         """Standardised surprise (N,), brought to 0 to 1."""
-        table = self._impute.transform(features_of(SETS["chambers"], sequences, self._fps))
+        table = np.asarray(
+            self._impute.transform(features_of(SETS["chambers"], sequences, self._fps))
+        )
         z = (self._surprise(table) - self._middle) / self._spread
         return (1 + z / (1 + np.abs(z))) / 2
 
@@ -132,8 +134,7 @@ def boosted() -> GradientBoostingClassifier:
     return GradientBoostingClassifier(
         n_estimators=11,
         learning_rate=0.13603,
-        max_depth=None,
-        max_leaf_nodes=3,
+        max_leaf_nodes=3,  # at most two splits, so that the depth of 3 never binds
         min_samples_leaf=2,
         random_state=0,
     )
@@ -146,7 +147,7 @@ class _Discovered(SelectFdr):
         found = super()._get_support_mask()
         if found.any():
             return found
-        best = SelectKBest(f_classif, k=min(5, len(self.pvalues_)))
+        best = SelectKBest(f_classif, k=min(5, len(found)))
         best.scores_, best.pvalues_ = self.scores_, self.pvalues_
         return best._get_support_mask()
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy import fft, signal
+from scipy.signal.windows import hann
 
 from fidgety.models.features.feature import Feature, FeatureSet, Floats, Movement
 from fidgety.models.features.summaries import filled
@@ -46,7 +46,7 @@ def power_spectrum(columns: Floats, fps: float) -> tuple[Floats, Floats]:
     power of ``A**2 / 2``.
     """
     length = min(len(columns), max(2, whole_frames(_WINDOW_S, fps)))
-    frequency = fft.rfftfreq(max(length, 1), 1 / fps)
+    frequency = np.fft.rfftfreq(max(length, 1), 1 / fps).astype(np.float64)
     if length < 2:
         return frequency, np.full((len(frequency), columns.shape[1]), np.nan)
     seen = np.isfinite(columns)
@@ -54,10 +54,10 @@ def power_spectrum(columns: Floats, fps: float) -> tuple[Floats, Floats]:
     starts = slice(None, None, max(1, length // 2))
     part = view(filled(columns, least=0.0), length, axis=0)[starts]  # (W, J, length)
     good = view(seen, length, axis=0)[starts].mean(axis=-1) >= _LEAST_SEEN  # (W, J)
-    taper = signal.windows.hann(length, sym=False)
+    taper = hann(length, sym=False)
     part = np.where(good[..., None], part, 0.0)
     part = part - part.mean(axis=-1, keepdims=True)
-    power = np.abs(fft.rfft(part * taper, axis=-1)) ** 2 / (fps * (taper**2).sum())  # (W, J, F)
+    power = np.abs(np.fft.rfft(part * taper, axis=-1)) ** 2 / (fps * (taper**2).sum())  # (W, J, F)
     power[..., 1 : (length + 1) // 2] *= 2
     count = good.sum(axis=0)
     mean = power.sum(axis=0).T / np.maximum(count, 1)

@@ -6,7 +6,6 @@ Every function looks at the observed values only and gives NaN where there are t
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft
 
 from fidgety.models.features.feature import Floats
 
@@ -89,6 +88,6 @@ def amplitude_spectrum(columns: Floats, fps: float) -> tuple[Floats, Floats]:
     A sine of amplitude A at one of the frequencies has amplitude A there.
     """
     frames = len(columns)
-    found = np.asarray(np.abs(fft.rfft(columns, axis=0))) / frames
+    found: Floats = np.abs(np.fft.rfft(columns, axis=0)) / frames
     found[1 : (frames + 1) // 2] *= 2
-    return fft.rfftfreq(frames, 1 / fps), found
+    return np.fft.rfftfreq(frames, 1 / fps).astype(np.float64), found
