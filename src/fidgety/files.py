@@ -13,7 +13,15 @@ from typing import Any
 
 from fidgety.errors import FileError
 
-__all__ = ["existing", "file_error", "make_folder", "whole_file", "write_json", "write_text"]
+__all__ = [
+    "existing",
+    "file_error",
+    "make_folder",
+    "parse_json",
+    "whole_file",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -66,6 +74,14 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     return write_text(
         path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     )
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON from outside; `ValueError` for whatever is none, nested too deeply included."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

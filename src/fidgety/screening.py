@@ -6,24 +6,30 @@ import csv
 import hashlib
 import io
 import json
+import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fidgety.assess import Assessment, Assessor
+from fidgety.engines import Engine, Lost, engine_of, spread
 from fidgety.errors import FidgetyError, StudyError
-from fidgety.files import existing, file_error, make_folder, write_text
+from fidgety.files import existing, file_error, make_folder, parse_json, write_text
 from fidgety.pose.estimators import estimate
 from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import find_recordings, read
 from fidgety.pose.overlay import Privacy, draw_overlay
 from fidgety.pose.pose import Pose, read_native
 from fidgety.report import write_pdf, write_report
-from fidgety.study.batch import our_fault
+from fidgety.study.batch import lost, our_fault
 
 __all__ = ["Input", "Screened", "exit_status", "find_inputs", "screen"]
+
+_log = logging.getLogger(__name__)
 
 SUMMARY = (
     "recording",
@@ -77,6 +83,8 @@ class Screened:
         It was there already, from the same recording and model.
     error : FidgetyError or None
         Why there is none.
+    seconds : float
+        How long it took.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Screened:
     assessment: dict[str, Any] | None
     kept: bool = False
     error: FidgetyError | None = None
+    seconds: float = 0.0
 
     @property
     def state(self) -> str:
@@ -153,6 +162,7 @@ def screen(
     overlay: Privacy | None = None,
     interactive: bool = True,
     pdf: bool = False,
+    workers: int | Engine = 1,
     progress: Callable[[int, int, str], None] | None = None,
     film_progress: Callable[[float, float], None] | None = None,
 ) -> list[Screened]:
@@ -181,10 +191,12 @@ def screen(
         Whether reports carry the plot library, see `fidgety.report.write_report`.
     pdf : bool
         Also print each report to ``report.pdf``, see `fidgety.report.write_pdf`.
+    workers : int or Engine
+        Processes, or a cluster. Their number changes nothing in the results.
     progress : callable (done, total, name), optional
         Called after each recording.
     film_progress : callable (seconds done, seconds in all), optional
-        Called while a film is looked at.
+        Called while a film is looked at, if the work is done here.
 
     Raises
     ------
@@ -192,43 +204,90 @@ def screen(
         E501, at once, if the disk is full; E502 or E503 if `out` cannot be made.
     """
     folder = make_folder(out)
-    said = {
-        "skeleton": skeleton,
-        "fps": fps,
-        "size": list(size) if size else None,
-        "individual": individual,
-    }
-    options = {"backend": backend, **(estimator_options or {})}
-    results = []
-    for done, item in enumerate(inputs, start=1):
-        place = folder / item.name
-        try:
-            if item.error is not None:
-                raise item.error
-            key = _key(item, assessor, {**said, **options, "age_weeks": age_weeks})
-            content = _standing(place, key)
-            kept = content is not None
-            if content is None:
-                if item.format == "video":
-                    pose = _estimated(item, place, key, options, film_progress)
-                else:
-                    pose = read(item.path, format=item.format, **said)
-                assessment = assessor.assess(pose, name=item.name, age_weeks=age_weeks)
-                content = _saved(assessment, place, key, interactive)
-            if overlay is not None and item.format == "video":
-                _draw(item, place, content, overlay, kept)
-            if pdf and not (kept and (place / "report.pdf").exists()):
-                write_pdf(place / "report.html", place / "report.pdf")
-            results.append(Screened(item.name, place, content, kept))
-        except Exception as error:
-            if isinstance(error, FidgetyError) and error.code == "E501":
-                raise  # once the disk is full, nothing else can be written either
-            ours = error if isinstance(error, FidgetyError) else our_fault(item.name, error)
-            results.append(Screened(item.name, place, None, error=ours))
+    task = _Task(
+        assessor,
+        folder,
+        {
+            "skeleton": skeleton,
+            "fps": fps,
+            "size": list(size) if size else None,
+            "individual": individual,
+        },
+        {"backend": backend, **(estimator_options or {})},
+        age_weeks,
+        overlay,
+        interactive,
+        pdf,
+    )
+    engine = engine_of(workers)
+    work = partial(_screened, task, film_progress=film_progress if engine.here else None)
+    found: dict[str, Screened] = {}
+    for item, result in spread(work, inputs, engine):
+        if isinstance(result, Lost):
+            result = Screened(item.name, folder / item.name, None, error=lost(item.name, result))
+        found[item.name] = result
+        _note(result)
+        if result.error is not None and result.error.code == "E501":
+            raise result.error  # once the disk is full, nothing else can be written either
         if progress:
-            progress(done, len(inputs), item.name)
+            progress(len(found), len(inputs), item.name)
+    results = [found[item.name] for item in inputs]
     _write_summary(folder / "summary.csv", results)
     return results
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is the same for every recording; goes to every process that works."""
+
+    assessor: Assessor
+    out: Path
+    said: dict[str, Any]
+    options: dict[str, Any]
+    age_weeks: float | None
+    overlay: Privacy | None
+    interactive: bool
+    pdf: bool
+
+
+def _screened(
+    task: _Task, item: Input, *, film_progress: Callable[[float, float], None] | None = None
+) -> Screened:
+    """Assess one recording into its folder, unless that is done; never raises."""
+    place, began = task.out / item.name, time.monotonic()
+    try:
+        if item.error is not None:
+            raise item.error
+        key = _key(item, task.assessor, {**task.said, **task.options, "age_weeks": task.age_weeks})
+        content = _standing(place, key)
+        kept = content is not None
+        if content is None:
+            if item.format == "video":
+                pose = _estimated(item, place, key, task.options, film_progress)
+            else:
+                pose = read(item.path, format=item.format, **task.said)
+            assessment = task.assessor.assess(pose, name=item.name, age_weeks=task.age_weeks)
+            content = _saved(assessment, place, key, task.interactive)
+        if task.overlay is not None and item.format == "video":
+            _draw(item, place, content, task.overlay, kept)
+        if task.pdf and not (kept and (place / "report.pdf").exists()):
+            write_pdf(place / "report.html", place / "report.pdf")
+        seconds = round(time.monotonic() - began, 3)
+        return Screened(item.name, place, content, kept, seconds=seconds)
+    except Exception as error:
+        ours = error if isinstance(error, FidgetyError) else our_fault(item.name, error)
+        seconds = round(time.monotonic() - began, 3)
+        return Screened(item.name, place, None, error=ours, seconds=seconds)
+
+
+def _note(result: Screened) -> None:
+    fields: dict[str, Any] = {
+        "recording": result.name,
+        "state": "kept" if result.kept else result.state,
+        "seconds": result.seconds,
+    }
+    fields |= {"code": result.error.code} if result.error is not None else {}
+    _log.info("item", extra={"fields": fields})
 
 
 def exit_status(results: Sequence[Screened]) -> int:
@@ -315,7 +374,7 @@ def _key(item: Input, assessor: Assessor, options: dict[str, Any]) -> str:
 
 def _standing(folder: Path, key: str) -> dict[str, Any] | None:
     try:
-        content = json.loads((folder / "assessment.json").read_text("utf-8"))
+        content = parse_json((folder / "assessment.json").read_text("utf-8"))
         same = content["input"]["key"] == key and (folder / "report.html").exists()
     except (OSError, ValueError, KeyError, TypeError):
         return None

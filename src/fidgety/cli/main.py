@@ -52,11 +52,17 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fidgety")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def fidgety(debug: bool) -> None:
+@click.option("--log", type=click.Path(), help="Add to this file what was done, as JSON lines.")
+@click.pass_context
+def fidgety(ctx: click.Context, debug: bool, log: str | None) -> None:
     """Infant movement assessment from ordinary video. For research use only.
 
     Start with: fidgety demo
     """
+    if log is not None:
+        from fidgety.cli.logs import log_to
+
+        ctx.with_resource(log_to(log, str(ctx.invoked_subcommand)))
 
 
 def main(arguments: list[str] | None = None) -> None:

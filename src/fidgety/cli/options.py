@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["SIZE", "pose_options"]
+__all__ = ["SIZE", "engine_given", "engine_options", "pose_options"]
 
 
 class _Size(click.ParamType):
@@ -38,3 +38,31 @@ def pose_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add where the work is done: processes here, or a cluster."""
+    for option in (
+        click.option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Ray or Dask cluster, or Slurm partition; started here if not given.",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["loky", "ray", "dask", "slurm"]),
+            default="loky",
+            show_default=True,
+            help="Who works: processes of this machine, or a cluster.",
+        ),
+        click.option("--workers", type=int, help="Processes, or Slurm jobs at once."),
+    ):
+        command = option(command)
+    return command
+
+
+def engine_given(engine: str, workers: int | None, cluster: str | None, default: int = 1) -> Any:
+    """The engine that these options name."""
+    from fidgety.engines import Engine
+
+    return Engine(engine, default if workers is None else workers, cluster)  # type: ignore[arg-type]

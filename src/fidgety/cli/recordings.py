@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fidgety.cli.options import pose_options
+from fidgety.cli.options import engine_given, engine_options, pose_options
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["assess_command", "convert_command", "doctor_command", "estimate_comm
 @click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
 @click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
 @click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
-@click.option("--workers", type=int, help="Processes; one a core if not given.")
+@engine_options
 @click.option("--preview", is_flag=True, help="Also write a contact sheet, NAME_preview.png.")
 @click.option("--no-resume", is_flag=True, help="Do everything again.")
 @click.pass_context
@@ -33,20 +34,23 @@ def estimate_command(
     backend: str,
     weights: Path | None,
     region: str | None,
+    engine: str,
     workers: int | None,
+    cluster: str | None,
     preview: bool,
     no_resume: bool,
 ) -> None:
     """Estimate the infant's pose in films, or folders of films: one Parquet file each."""
+    from fidgety.claims import claimed
     from fidgety.pose.estimators import estimate_many
 
     options = _estimator_options(weights, region)
-    with progress("Estimating, seconds of film") as show:
+    with claimed(out), progress("Estimating, seconds of film") as show:
         outcomes = estimate_many(
             videos,
             out,
             backend,
-            workers=workers,
+            workers=engine_given(engine, workers, cluster, os.cpu_count() or 1),
             resume=not no_resume,
             progress=lambda done, total, outcome: show(round(done), round(total)),
             **options,
@@ -91,6 +95,7 @@ def estimate_command(
     help="Reports with charts to zoom into (2 MB each), or still ones (0.4 MB).",
 )
 @click.option("--pdf", is_flag=True, help="Also print each report to report.pdf, with chromium.")
+@engine_options
 @click.pass_context
 def assess_command(
     ctx: click.Context,
@@ -110,6 +115,9 @@ def assess_command(
     privacy: Privacy,
     interactive: bool,
     pdf: bool,
+    engine: str,
+    workers: int | None,
+    cluster: str | None,
 ) -> None:
     """Assess recordings: films, pose files, or folders of them. Research use only.
 
@@ -117,11 +125,12 @@ def assess_command(
     status 3 if the quality gate refused a recording, 2 if one could not be read.
     """
     from fidgety.assess import Assessor
+    from fidgety.claims import claimed
     from fidgety.screening import exit_status, find_inputs, screen
 
     assessor = Assessor.load(model)
     found = find_inputs(inputs, format)
-    with progress("Assessing") as show:
+    with claimed(out), progress("Assessing") as show:
         results = screen(
             found,
             assessor,
@@ -136,6 +145,7 @@ def assess_command(
             overlay=privacy if overlay else None,
             interactive=interactive,
             pdf=pdf,
+            workers=engine_given(engine, workers, cluster),
             progress=show,
         )
     for result in results:

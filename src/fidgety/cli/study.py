@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fidgety.cli.options import pose_options
+from fidgety.cli.options import engine_given, engine_options, pose_options
 from fidgety.cli.progress import progress
 
 __all__ = ["demo_command", "import_command", "prepare_command", "simulate_command", "split_command"]
@@ -77,7 +77,7 @@ def simulate_command(
 @pose_options
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with infant_id,label,...")
 @click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
-@click.option("--workers", default=1, show_default=True, help="Processes.")
+@engine_options
 @click.pass_context
 def import_command(
     ctx: click.Context,
@@ -90,12 +90,15 @@ def import_command(
     individual: str | None,
     labels: Path | None,
     skip_unlabelled: bool,
-    workers: int,
+    engine: str,
+    workers: int | None,
+    cluster: str | None,
 ) -> None:
     """Bring the pose files of SRC (one recording, or a folder of many) into a study folder."""
+    from fidgety.claims import claimed
     from fidgety.study.importing import import_study
 
-    with progress("Importing") as show:
+    with claimed(out), progress("Importing") as show:
         report = import_study(
             src,
             out,
@@ -107,7 +110,7 @@ def import_command(
             labels=labels,
             progress=show,
             skip_unlabelled=skip_unlabelled,
-            workers=workers,
+            workers=engine_given(engine, workers, cluster),
         )
     _finish(ctx, report)
 
@@ -121,7 +124,7 @@ def import_command(
     "--subsequence-seconds", type=float, help="Also write overlapping copies of this length."
 )
 @click.option("--fps", type=float, help="For pose files that do not say (.pkl).")
-@click.option("--workers", default=1, show_default=True, help="Processes.")
+@engine_options
 @click.option("--force", is_flag=True, help="Do everything again.")
 @click.pass_context
 def prepare_command(
@@ -130,21 +133,24 @@ def prepare_command(
     profile: str,
     subsequence_seconds: float | None,
     fps: float | None,
-    workers: int,
+    engine: str,
+    workers: int | None,
+    cluster: str | None,
     force: bool,
 ) -> None:
     """Clean the poses of STUDY (a folder or its config.yaml) and compute their features."""
+    from fidgety.claims import claimed
     from fidgety.study.preparing import prepare_study
     from fidgety.study.study import Study
 
     opened = Study.open(study, labels_needed=False)
-    with progress("Preparing") as show:
+    with claimed(opened.root), progress("Preparing") as show:
         report = prepare_study(
             opened,
             profile,
             subsequence_seconds=subsequence_seconds,
             fps=fps,
-            workers=workers,
+            workers=engine_given(engine, workers, cluster),
             force=force,
             progress=show,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fidgety.cli.options import engine_given, engine_options
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def train_command(study: Path, **given: Any) -> None:
 
     The best epoch is chosen by the validation part; the test part is never looked at.
     """
-    from fidgety.study.runs import train_run
+    from fidgety.claims import claimed
+    from fidgety.study.runs import run_folder, train_run
     from fidgety.study.study import Study
 
     opened = Study.open(study, skip_unlabelled=given["skip_unlabelled"])
@@ -81,7 +83,11 @@ def train_command(study: Path, **given: Any) -> None:
     if given["suffix_len"] is not None:
         _check_suffix(opened, given["suffix_len"])
     fabric = _fabric(given)
-    with _shown(given, fabric.is_global_zero) as on_epoch:
+    with ExitStack() as stack:
+        if fabric.is_global_zero:
+            folder = run_folder(opened, given["method"], given["fold_id"], given["name"])
+            stack.enter_context(claimed(folder))
+        on_epoch = stack.enter_context(_shown(given, fabric.is_global_zero))
         run = train_run(
             opened,
             method=given["method"],
@@ -119,23 +125,33 @@ def validate_command(run: Path, part: str) -> None:
 @click.option("--repeats", default=1, show_default=True, help="Divisions into folds.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-@click.option("--workers", default=1, show_default=True, help="Processes, one thread each.")
+@engine_options
 @click.option("--fps", type=float, help="Frame rate of sequences made elsewhere.")
 @click.option("--channels", help="What rows of an array of more than 7 are: stam-toy19.")
 @click.option("--resume", is_flag=True, help="Accepted and not needed: finished folds are kept.")
 @click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
 def cv_command(
-    study: Path, models: str, out: Path, resume: bool, skip_unlabelled: bool, **given: Any
+    study: Path,
+    models: str,
+    out: Path,
+    resume: bool,
+    skip_unlabelled: bool,
+    engine: str,
+    workers: int | None,
+    cluster: str | None,
+    **given: Any,
 ) -> None:
     """Cross-validate models on STUDY, infants kept apart; every prediction is out of fold."""
+    from fidgety.claims import claimed
     from fidgety.study.comparison import compare
     from fidgety.study.experiment import cross_validate
     from fidgety.study.study import Study
 
     opened = Study.open(study, skip_unlabelled=skip_unlabelled)
     names = [name.strip() for name in models.split(",") if name.strip()]
-    with progress("Cross-validating") as show:
-        cross_validate(opened, names, out, progress=show, **given)
+    working = engine_given(engine, workers, cluster)
+    with claimed(out), progress("Cross-validating") as show:
+        cross_validate(opened, names, out, progress=show, workers=working, **given)
     click.echo(compare(out).table())
 
 

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from fidgety.errors import CheckpointError, ConfigError, FileError, PoseError
-from fidgety.files import existing, file_error, whole_file
+from fidgety.files import existing, file_error, parse_json, whole_file
 from fidgety.models.catalogue import MODELS, name_of, settings_from
 from fidgety.models.network import Network
 from fidgety.motion.clips import ClipConfig, WindowConfig
@@ -263,11 +263,11 @@ def _metadata(raw: bytes, source: Path) -> dict[str, Any]:
     if len(raw) < 8 + length:
         _refuse("E402", source, "it ends within its header")
     try:
-        header = json.loads(raw[8 : 8 + length])
+        header = parse_json(raw[8 : 8 + length])
         text = header.pop("__metadata__", {}).get("fidgety")
-        ends = [entry["data_offsets"][1] for entry in header.values()]
-        content = None if text is None else json.loads(text)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        ends = [int(entry["data_offsets"][1]) for entry in header.values()]
+        content = None if text is None else parse_json(text)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         _refuse("E402", source, "its header cannot be read", error)
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         _refuse("E401", source, "it is a safetensors file, but not of fidgety")

@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import PoseError
-from fidgety.files import existing, whole_file
+from fidgety.files import existing, parse_json, whole_file
 from fidgety.pose.skeleton import BUILT_IN_SKELETONS, MIDPOINTS, Skeleton, load_skeleton
 
 __all__ = ["SCHEMA_VERSION", "Pose", "Unit", "read_native"]
 
 SCHEMA_VERSION = 1
+MAX_ROWS = 1_000_000  # frames: 9 h at 30 frames/s
+MAX_VALUES = 1 << 28  # of a file, so at most 2 GiB in memory
 Unit = Literal["px", "trunk"]
 
 
@@ -274,7 +276,7 @@ def read_native(path: str | os.PathLike[str]) -> Pose:
     ------
     PoseError
         E320 not a readable native pose file; E321 columns that do not fit the skeleton; E322
-        written by a newer version; else as `Pose`.
+        written by a newer version; E337 longer than any recording; else as `Pose`.
     """
     source = existing(path, "pose file")
     try:
@@ -282,7 +284,8 @@ def read_native(path: str | os.PathLike[str]) -> Pose:
             raw = (parquet.schema_arrow.metadata or {}).get(b"fidgety")
             if raw is None:
                 raise _not_native(source, "it carries no fidgety metadata")
-            meta = json.loads(raw)
+            meta = parse_json(raw)
+            _check_extent(parquet.metadata, source)
             table = parquet.read()
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, PoseError):
@@ -324,6 +327,17 @@ def read_native(path: str | os.PathLike[str]) -> Pose:
         raise PoseError(
             error.code, error.what, where=source.name, why=error.why, remedy=error.remedy
         ) from error
+
+
+def _check_extent(content: Any, path: Path) -> None:
+    """Raise `PoseError` E337 before more is unpacked than any recording holds."""
+    if content.num_rows > MAX_ROWS or content.num_rows * content.num_columns > MAX_VALUES:
+        raise PoseError(
+            "E337",
+            f"{content.num_rows} frames of {content.num_columns} columns are no recording",
+            where=path.name,
+            remedy="Divide the recording into shorter ones",
+        )
 
 
 def _columns(table: pa.Table, skeleton: Skeleton) -> dict[str, Any]:
@@ -375,7 +389,7 @@ def _is_size(size: Any) -> bool:
     if not isinstance(size, list | tuple) or len(size) != 2:
         return False
     numbers = all(isinstance(side, int | float | np.number) for side in size)
-    return numbers and all(side > 0 and float(side).is_integer() for side in size)
+    return numbers and all(0 < side <= 1e9 and float(side).is_integer() for side in size)
 
 
 def _not_native(path: Path, why: str) -> PoseError:

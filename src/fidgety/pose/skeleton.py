@@ -218,7 +218,7 @@ def load_skeleton(name: str | Path) -> Skeleton:
         )
     try:
         return Skeleton.from_dict(tomllib.loads(path.read_text("utf-8")), path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise _bad_skeleton(path, str(error)) from error
     except OSError as error:
         raise file_error(error, path) from error

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from joblib import Parallel, delayed
-
+from fidgety.engines import Engine, Lost, engine_of, spread
 from fidgety.errors import FidgetyError
 
-__all__ = ["BatchReport", "Outcome", "Progress", "State", "our_fault", "run_batch"]
+__all__ = ["BatchReport", "Outcome", "Progress", "State", "lost", "our_fault", "run_batch"]
+
+_log = logging.getLogger(__name__)
 
 State = Literal["done", "kept", "left", "failed"]
 Progress = Callable[[int, int, str], None]
@@ -32,12 +35,15 @@ class Outcome:
         Why it failed.
     warnings : tuple of str
         What went on anyway.
+    seconds : float
+        How long it took; 0 if that is not known.
     """
 
     name: str
     state: State
     error: FidgetyError | None = None
     warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,30 +77,37 @@ def run_batch(
     work: Callable[[str], State],
     names: Sequence[str],
     progress: Progress | None = None,
-    workers: int = 1,
+    workers: int | Engine = 1,
 ) -> tuple[Outcome, ...]:
     """Do `work` for each name; collect failures and warnings.
 
     Parameters
     ----------
     work : callable (name) -> state
-        Raises `FidgetyError` where it fails. Must be picklable if `workers` is more than 1.
+        Raises `FidgetyError` where it fails. Must be picklable if `workers` is more than 1, and may
+        be called again for a name whose process died: it writes whole files, or none.
     names : sequence of str
         What to work on.
     progress : callable (done, total, name), optional
         Called after each.
-    workers : int
-        Processes.
+    workers : int or Engine
+        Processes, or a cluster.
 
     Raises
     ------
+    FidgetyError
+        E520, E521 as `fidgety.engines.spread`.
     FileError
         E501, at once: once the disk is full, nothing else can be written either.
     """
     guarded = partial(_guarded, work)
     outcomes: list[Outcome] = []
-    for outcome in _ran(guarded, names, workers):
+    for name, result in spread(guarded, names, engine_of(workers)):
+        outcome = (
+            Outcome(name, "failed", lost(name, result)) if isinstance(result, Lost) else result
+        )
         outcomes.append(outcome)
+        _note(outcome)
         if outcome.error is not None and outcome.error.code == "E501":
             raise outcome.error
         if progress is not None:
@@ -102,17 +115,14 @@ def run_batch(
     return tuple(sorted(outcomes, key=lambda outcome: outcome.name))
 
 
-def _ran(
-    guarded: Callable[[str], Outcome], names: Sequence[str], workers: int
-) -> Iterator[Outcome]:
-    if workers == 1 or len(names) < 2:
-        return map(guarded, names)
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    found: Iterable[Outcome] = parallel(delayed(guarded)(name) for name in names)  # type: ignore
-    return iter(found)
+def _note(outcome: Outcome) -> None:
+    fields = {"recording": outcome.name, "state": outcome.state, "seconds": outcome.seconds}
+    fields |= {"code": outcome.error.code} if outcome.error is not None else {}
+    _log.info("item", extra={"fields": fields})
 
 
 def _guarded(work: Callable[[str], State], name: str) -> Outcome:
+    began = time.monotonic()
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
@@ -122,7 +132,8 @@ def _guarded(work: Callable[[str], State], name: str) -> Outcome:
         except Exception as fault:
             # A thousand recordings must not wait for one that meets a mistake of ours.
             state, error = "failed", our_fault(name, fault)
-    return Outcome(name, state, error, tuple(str(warning.message) for warning in heard))
+    told = tuple(str(warning.message) for warning in heard)
+    return Outcome(name, state, error, told, round(time.monotonic() - began, 3))
 
 
 def our_fault(name: str, fault: Exception) -> FidgetyError:
@@ -133,4 +144,15 @@ def our_fault(name: str, fault: Exception) -> FidgetyError:
         where=name,
         why=f"{type(fault).__name__}: {fault}",
         remedy="Please report it with this line; the other recordings went on",
+    )
+
+
+def lost(name: str, result: Lost) -> FidgetyError:
+    """What is said of an item whose process died every time it was tried (E522)."""
+    return FidgetyError(
+        "E522",
+        "The process that worked on it died, every time",
+        where=name,
+        why=result.why,
+        remedy="Is there memory enough? Run the same command again, with fewer workers",
     )

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.engines import Engine, engine_of
 from fidgety.errors import ConfigError, FidgetyWarning, StudyError
-from fidgety.files import make_folder, write_json, write_text
+from fidgety.files import make_folder, parse_json, write_json, write_text
 from fidgety.motion import pose_sequence, profile_from
 from fidgety.settings import to_plain
 from fidgety.statistics.calibrators import fit_calibrator
@@ -95,7 +96,7 @@ def cross_validate(
     folds: int = 5,
     repeats: int = 1,
     seed: int = 0,
-    workers: int = 1,
+    workers: int | Engine = 1,
     fps: float | None = None,
     channels: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -115,8 +116,8 @@ def cross_validate(
         Folder for the results; ``predictions.csv`` is written when all folds are done.
     folds, repeats, seed : int
         Parts the infants are dealt to; how often they are dealt anew; what is drawn from.
-    workers : int
-        Processes; each uses one thread. Their number changes nothing in the result.
+    workers : int or Engine
+        Processes, or a cluster; each uses one thread. Their number changes nothing in the result.
     fps, channels : optional
         For sequences made elsewhere, as `fidgety.study.sequences.load_sequence`.
     progress : callable (done, total, name), optional
@@ -132,8 +133,9 @@ def cross_validate(
     """
     for name in methods:
         method_named(name)
-    if repeats < 1 or workers < 1 or not methods or len(set(methods)) < len(methods):
-        raise ConfigError("E702", "Give each model once, and repeats and workers from 1")
+    engine_of(workers)
+    if repeats < 1 or not methods or len(set(methods)) < len(methods):
+        raise ConfigError("E702", "Give each model once, and repeats from 1")
     root = make_folder(out)
     repeated = [make_splits(study, folds, seed + repeat) for repeat in range(repeats)]
     _claim(root, study, methods, {"folds": folds, "seed": seed, "fps": fps, "channels": channels})
@@ -302,7 +304,7 @@ def _plain(method: Method) -> Any:
 def noted(root: Path) -> dict[str, Any]:
     """What ``experiment.json`` says; empty if there is none that can be read."""
     try:
-        content = json.loads((root / "experiment.json").read_text("utf-8"))
+        content = parse_json((root / "experiment.json").read_text("utf-8"))
         return content if isinstance(content, dict) else {}
     except (OSError, ValueError):
         return {}

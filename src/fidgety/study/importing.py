@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fidgety.engines import Engine
 from fidgety.errors import StudyError, warn
-from fidgety.files import existing, file_error
+from fidgety.files import existing, file_error, parse_json
 from fidgety.pose.formats import find_parts, read
 from fidgety.study.batch import BatchReport, Progress, State, run_batch
 from fidgety.study.labels import (
@@ -83,7 +83,7 @@ def import_study(
     labels: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     skip_unlabelled: bool = False,
-    workers: int = 1,
+    workers: int | Engine = 1,
 ) -> ImportReport:
     """Bring pose files of other tools into a study folder.
 
@@ -109,8 +109,8 @@ def import_study(
         Called after each recording.
     skip_unlabelled : bool
         Leave out, with a warning, recordings that the labels do not name.
-    workers : int
-        Processes.
+    workers : int or Engine
+        Processes, or a cluster.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _imported_as(target: Path) -> dict[str, Any] | None:
     """What the user had said of a recording when it was imported."""
     try:
         raw = (pq.read_schema(target).metadata or {}).get(b"fidgety", b"{}")
-        history = json.loads(raw).get("history") or []
+        history = parse_json(raw).get("history") or []
         step = next(s for s in reversed(history) if s.get("step") == "import")
     except (pa.ArrowException, OSError, ValueError, AttributeError, StopIteration):
         return None

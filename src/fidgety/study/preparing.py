@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fidgety.engines import Engine
 from fidgety.errors import ConfigError, StudyError
 from fidgety.files import write_json
 from fidgety.motion import PoseSequence, Profile, clean, profile_from, sequence_of_clean
@@ -66,7 +67,7 @@ def prepare_study(
     size: tuple[int, int] | None = None,
     skeleton: str | None = None,
     progress: Progress | None = None,
-    workers: int = 1,
+    workers: int | Engine = 1,
     force: bool = False,
 ) -> PrepareReport:
     """Clean every recording's poses and compute its features.
@@ -91,8 +92,8 @@ def prepare_study(
         For pose files that do not say so themselves (the reference's .pkl).
     progress : callable (done, total, name), optional
         Called after each recording.
-    workers : int
-        Processes.
+    workers : int or Engine
+        Processes, or a cluster.
     force : bool
         Do everything again, sequences made elsewhere included.
 

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fidgety.errors import StudyError
-from fidgety.files import existing, write_json, write_text
+from fidgety.files import existing, parse_json, write_json, write_text
 from fidgety.models.checkpoint import Checkpoint, Cohort, save_checkpoint
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import PROFILES, PoseSequence
@@ -33,7 +33,15 @@ from fidgety.study.state import STATE_FILE, Epoch, other_run
 from fidgety.study.study import Recording, Study, check_classes
 from fidgety.study.training import Fitted, NetworkConfig, fit, scores
 
-__all__ = ["Run", "Validation", "examples_of", "frame_rate", "train_run", "validate_run"]
+__all__ = [
+    "Run",
+    "Validation",
+    "examples_of",
+    "frame_rate",
+    "run_folder",
+    "train_run",
+    "validate_run",
+]
 
 Part = Literal["val", "test"]
 MODEL_FILE = "model.fidgety"  # its presence marks a finished run
@@ -167,7 +175,7 @@ def train_run(
     train, val = (examples_of(study, division, part, **load) for part in ("train", "val"))
     for example in (*train, *val):
         _check_profile(example.sequence, chosen, example.recording)
-    folder = study.root / "runs" / safe_name(name or f"{method}_fold{fold:02d}")
+    folder = run_folder(study, method, fold, name)
     infants = {part: list(getattr(division, part)) for part in PARTS}
     settings = {"method": method, "fold": fold, **load, "network": config.to_dict()}
     _claim(folder, {**settings, "infants": infants}, resume)
@@ -180,6 +188,11 @@ def train_run(
         save_checkpoint(folder / MODEL_FILE, replace(model.checkpoint, metrics=measured))
         run = Run(folder, fitted.epochs, fitted.kept_epoch, validation)
     return run if fabric is None else fabric.broadcast(run)  # type: ignore[return-value]
+
+
+def run_folder(study: Study, method: str, fold: int, name: str | None = None) -> Path:
+    """Where a run lives; `StudyError` E209 for a name that cannot be a file name."""
+    return study.root / "runs" / safe_name(name or f"{method}_fold{fold:02d}")
 
 
 def validate_run(
@@ -366,7 +379,7 @@ def _claim(folder: Path, settings: dict[str, Any], resume: bool) -> None:
 
 def _settings(folder: Path) -> dict[str, Any]:
     try:
-        settings = json.loads((folder / "config.json").read_text("utf-8"))
+        settings = parse_json((folder / "config.json").read_text("utf-8"))
         parts = settings["infants"]
         if not isinstance(settings["fold"], int) or not all(
             isinstance(infant, str) for part in PARTS for infant in parts[part]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import StudyError
-from fidgety.files import file_error, whole_file, write_json
+from fidgety.files import file_error, parse_json, whole_file, write_json
 from fidgety.motion import PoseSequence, Profile, profile_from
 from fidgety.pose.formats import read_sequence as read_channels
 from fidgety.pose.pose import check_fps
@@ -135,7 +134,7 @@ def read_sidecar(folder: Path) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > 1 << 20:
             raise ValueError("it is far too large")
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
         if not isinstance(content, dict):
             raise ValueError("it holds no named values")
     except OSError as error:
@@ -169,8 +168,9 @@ def _described(about: dict[str, Any], folder: Path) -> tuple[float, str, Profile
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value) if abs(value) < 1e300 else math.inf  # a huge whole number is no float
+        return number if math.isfinite(number) else None
     return None
 
 

@@ -105,5 +105,5 @@ def test_several_individuals_are_asked_for(tmp_path):
 def test_damaged_files(tmp_path):
     path = tmp_path / "a.nwb"
     path.write_bytes(interop.HDF5 + b"\0" * 100)
-    with pytest.raises(PoseError, match="E346"):
+    with pytest.raises(PoseError, match="E334"):
         formats.read(path)

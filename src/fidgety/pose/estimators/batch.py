@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import queue
@@ -15,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from fidgety.errors import ConfigError, FidgetyError, FidgetyWarning, VideoError
+from fidgety.engines import Engine, Lost, engine_of, spread
+from fidgety.errors import FidgetyError, FidgetyWarning, VideoError
 from fidgety.files import make_folder
 from fidgety.pose.estimators.run import estimate, fingerprint, settings_of
 from fidgety.pose.optional import library
@@ -24,6 +26,7 @@ from fidgety.pose.video import VIDEO_SUFFIXES, probe
 
 __all__ = ["BatchProgress", "Outcome", "estimate_many", "find_videos"]
 
+_log = logging.getLogger(__name__)
 BatchProgress = Callable[[float, float, "Outcome | None"], None]
 _TELL_S = 1.0  # film time between two messages of a worker
 
@@ -59,7 +62,7 @@ def estimate_many(
     out: str | os.PathLike[str],
     backend: str = "blazepose",
     *,
-    workers: int | None = None,
+    workers: int | Engine | None = None,
     resume: bool = True,
     progress: BatchProgress | None = None,
     **options: Any,
@@ -74,8 +77,9 @@ def estimate_many(
         Folder for the pose files.
     backend : str
         As in `estimate`.
-    workers : int, optional
-        Processes; one a core by default, but no more than films. With 1 all is done here.
+    workers : int or Engine, optional
+        Processes; one a core by default, but no more than films. With 1 all is done here. An
+        engine with a cluster works there.
     resume : bool
         Leave out films whose pose file was made from the same content with the same settings.
     progress : callable (seconds done, seconds in all, outcome), optional
@@ -101,11 +105,8 @@ def estimate_many(
     settings_of(backend, options)
     films = find_videos(videos)
     folder = make_folder(out)
-    if workers is not None and workers < 1:
-        raise ConfigError(
-            "E702", f"{workers} workers", remedy="Give a whole number from 1, or leave it out"
-        )
-    workers = min(workers or os.cpu_count() or 1, len(films))
+    engine = engine_of((os.cpu_count() or 1) if workers is None else workers)
+    count = min(engine.workers, len(films))
     tasks = [_Task(film, folder / f"{film.stem}.parquet", backend, options) for film in films]
     board = _Board([_length(film) for film in films], progress)
     outcomes: dict[int, Outcome] = {}
@@ -115,10 +116,14 @@ def estimate_many(
             outcomes[row] = done
             board.finish(row, done)
     left = {row: task for row, task in enumerate(tasks) if row not in outcomes}
-    run = _run_here if workers == 1 else _run_apart
-    for row, outcome in run(left, workers, board):
+    if engine.kind != "loky":
+        coming = _run_elsewhere(left, engine)
+    else:
+        coming = (_run_here if count == 1 else _run_apart)(left, count, board)
+    for row, outcome in coming:
         outcomes[row] = outcome
         board.finish(row, outcome)
+        _note(outcome)
     return [outcomes[row] for row in range(len(tasks))]
 
 
@@ -163,6 +168,12 @@ class _Task:
         return {**settings_of(self.backend, self.options), "film": fingerprint(self.video)}
 
 
+def _note(outcome: Outcome) -> None:
+    fields = {"recording": outcome.pose.stem, "state": "failed" if outcome.error else "done"}
+    fields |= {"code": outcome.error.code} if outcome.error is not None else {}
+    _log.info("item", extra={"fields": fields})
+
+
 class _Board:
     """Seconds of film done so far, told to the caller."""
 
@@ -184,6 +195,16 @@ def _run_here(
 ) -> Iterator[tuple[int, Outcome]]:
     for row, task in tasks.items():
         yield row, _estimated(task, lambda seconds, _total, row=row: board.tell(row, seconds))
+
+
+def _run_elsewhere(tasks: dict[int, _Task], engine: Engine) -> Iterator[tuple[int, Outcome]]:
+    """Each film on a cluster; how far one is cannot be told from there."""
+    for (row, task), result in spread(_one, list(tasks.items()), engine):
+        yield row, _failed(task, _crash(task, result.why)) if isinstance(result, Lost) else result
+
+
+def _one(numbered: tuple[int, _Task]) -> Outcome:
+    return _estimated(numbered[1], lambda *_: None, threads=1)
 
 
 def _run_apart(

@@ -236,14 +236,14 @@ def _times(
 ) -> NDArray[np.float64] | None:
     of_number = {places[key][1]: image.get("time_s") for key, image in images.items()}
     times = [of_number.get(int(number)) for number in numbers]
-    if not times or not all(isinstance(time, int | float) for time in times):
+    if not times or not all(isinstance(time, int | float) and abs(time) < 1e15 for time in times):
         return None
     return np.array(times, dtype=np.float64)
 
 
 def _size(images: list[dict[str, Any]]) -> tuple[int, int] | None:
-    sizes = {(image.get("width"), image.get("height")) for image in images}
-    width, height = sizes.pop() if len(sizes) == 1 else (None, None)
+    sizes = [(image.get("width"), image.get("height")) for image in images]
+    width, height = sizes[0] if sizes and sizes.count(sizes[0]) == len(sizes) else (None, None)
     if not isinstance(width, int) or not isinstance(height, int) or min(width, height) <= 0:
         return None
     return width, height

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fidgety.pose.formats.bodies import BodyFrames, pose_of
 from fidgety.pose.formats.cells import (
@@ -14,10 +15,16 @@ from fidgety.pose.formats.cells import (
     texts_in,
 )
 from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
-from fidgety.pose.formats.source import Given, Source, choose_recording, malformed
+from fidgety.pose.formats.source import (
+    Given,
+    Source,
+    choose_recording,
+    malformed,
+    number_array,
+)
 from fidgety.pose.pose import Pose
 
-__all__ = ["read", "recognise"]
+__all__ = ["read", "recognise", "wide_pose"]
 
 FIELDS = ("x", "y", "likelihood")
 
@@ -69,6 +76,43 @@ def read(source: Source, given: Given) -> Pose:
     order = np.argsort(numbers, kind="stable")
     frames = BodyFrames(numbers[order], [points[row][None] for row in order], skeleton=skeleton)
     return pose_of(frames, given, "deeplabcut", source.name)
+
+
+def wide_pose(
+    labels: list[tuple[str, ...]],
+    values: NDArray[np.float64],
+    index: NDArray[np.int64] | None,
+    given: Given,
+    name: str,
+    where: str,
+) -> Pose:
+    """The pose in a table (T, columns) whose columns are named scorer, (individual,) part, field.
+
+    Raises
+    ------
+    PoseError
+        E334 no x and y, or infinite values; E338 several individuals; E341 parts of no layout.
+    """
+    columns = [k for k, label in enumerate(labels) if label[-1].strip().lower() in FIELDS]
+    if not columns or any(len(labels[k]) not in (3, 4) for k in columns):
+        malformed(where, "its columns are not named scorer, bodyparts, coords")
+    who = [labels[k][1] for k in columns if len(labels[k]) == 4]
+    if who:
+        wanted = choose_recording(who, given.individual, where)
+        columns = [k for k in columns if len(labels[k]) == 4 and labels[k][1] == wanted]
+    names = list(dict.fromkeys(labels[k][-2] for k in columns))
+    points = np.full((len(values), len(names), 3), np.nan)
+    points[..., 2] = 1.0
+    for k in columns:
+        field = FIELDS.index(labels[k][-1].strip().lower())
+        points[:, names.index(labels[k][-2]), field] = values[:, k]
+    number_array(points, where)  # refuses infinite values
+    skeleton = layout_named(names, given.skeleton, where)
+    points = arrange(points, rows_named(names, skeleton, where))
+    numbers = np.arange(len(points)) if index is None else index
+    order = np.argsort(numbers, kind="stable")
+    frames = BodyFrames(numbers[order], [points[row][None] for row in order], skeleton=skeleton)
+    return pose_of(frames, given, name, where)
 
 
 def _scorer_rows(header: Header) -> tuple[int, int, int | None] | None:

@@ -1,10 +1,15 @@
-"""HDF5 files of DeepLabCut, SLEAP and NWB (ndx-pose), read and written through `movement`."""
+"""HDF5 files of SLEAP and NWB (ndx-pose), through `movement`, and of DeepLabCut."""
 
 from __future__ import annotations
 
 import datetime
 import importlib
+import importlib.util
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +19,8 @@ import numpy as np
 from fidgety.errors import PoseError
 from fidgety.files import whole_file
 from fidgety.pose.formats.bodies import BodyFrames, pose_of
+from fidgety.pose.formats.deeplabcut import wide_pose
+from fidgety.pose.formats.inert_hdf5 import check_tree, read_frame
 from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.source import (
     MAX_FRAMES,
@@ -67,8 +74,29 @@ def read_sleap(source: Source, given: Given) -> Pose:
 
 
 def read_deeplabcut_h5(source: Source, given: Given) -> Pose:
-    """Read a DeepLabCut .h5 file. Raises as `_read`."""
-    return _read(source, given, "deeplabcut-h5", "DeepLabCut")
+    """Read a DeepLabCut .h5 file; not through movement, whose reader would run pickles in it.
+
+    Raises
+    ------
+    PoseError
+        E343 the extra is missing, E334 not laid out so, E301 names that are no plain names, E338
+        several individuals, E341 body parts of no layout, E316 no fps.
+    """
+    fps = check_fps(given.fps)
+    labels, values, index = read_frame(_checked(source), source.path)
+    if len(values) > MAX_FRAMES:
+        too_many_frames(len(values), source.name)
+    return wide_pose(labels, values, index, replace(given, fps=fps), "deeplabcut-h5", source.name)
+
+
+def _checked(source: Source) -> ModuleType:
+    """h5py, after a look at whether the file may be read at all."""
+    if source.is_folder or not source.head.startswith(HDF5):
+        malformed(source.name, "it is no HDF5 file")
+    check_bytes(source.path)
+    h5py = _module("h5py")
+    check_tree(h5py, source.path)
+    return h5py
 
 
 def write_nwb(pose: Pose, path: Path) -> Path:
@@ -113,9 +141,7 @@ def _read(source: Source, given: Given, name: str, software: str) -> Pose:
         E343 the extra is missing, E346 movement cannot read the file, E338 several individuals,
         E341 keypoints of no layout, E316 no fps.
     """
-    if source.is_folder or not source.head.startswith(HDF5):
-        malformed(source.name, "it is no HDF5 file")
-    check_bytes(source.path)
+    _checked(source)
     movement_io = _module("movement.io")
     fps = None if name == "nwb" else check_fps(given.fps)
     try:
@@ -188,7 +214,7 @@ def _kind(source: Source) -> str | None:
             keys = set(file)
             if "nwb_version" in file.attrs:
                 return "nwb"
-    except OSError:
+    except (OSError, RuntimeError, KeyError, ValueError):
         return "unknown"  # damaged: its reader says so
     if {"tracks", "node_names"} <= keys or {"metadata", "frames", "points"} <= keys:
         return "sleap"
@@ -197,7 +223,7 @@ def _kind(source: Source) -> str | None:
 
 def _module(name: str) -> ModuleType:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_log_of_names():
             warnings.simplefilter("ignore")
             return importlib.import_module(name)
     except ImportError as error:
@@ -207,3 +233,26 @@ def _module(name: str) -> ModuleType:
             why="the extra 'interop' is not installed",
             remedy="pip install 'fidgety[interop]'",
         ) from error
+
+
+@contextmanager
+def _no_log_of_names() -> Iterator[None]:
+    """Keep movement from opening a log in the home folder, which would hold names of recordings.
+
+    Its import also takes over how warnings are shown and adds a logger to standard error.
+    """
+    if "movement" in sys.modules or importlib.util.find_spec("movement") is None:
+        yield
+        return
+    logger = importlib.import_module("loguru").logger
+    show, add = warnings.showwarning, type(logger).add
+    folder = Path.home() / ".movement"
+    stood = folder.exists()
+    type(logger).add = lambda *_, **__: 0  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        type(logger).add = add
+        warnings.showwarning = show
+        if not stood and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

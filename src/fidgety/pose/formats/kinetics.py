@@ -32,7 +32,7 @@ def recognise(source: Source) -> bool:
     try:
         with pa.memory_map(str(source.path)) as mapped:
             names = pa.ipc.open_file(mapped).schema.names
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         return False
     return len(_joints(names)) >= 5 and any(name.startswith("__index_level") for name in names)
 
@@ -96,7 +96,8 @@ def _positions(source: Source) -> pa.Table:
     try:
         with pa.OSFile(str(source.path)) as file:
             table = pa.ipc.open_file(file).read_all()
-    except (pa.ArrowException, OSError) as error:
+        table.validate(full=True)  # offsets that lie would be followed out of the file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         malformed(source.name, str(error).splitlines()[0][:200])
     texts = [
         name

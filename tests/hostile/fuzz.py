@@ -1,0 +1,169 @@
+"""Fuzz every reader: ``python tests/hostile/fuzz.py --cases 100000`` prints the table of the docs.
+
+Each batch of cases runs in a process of its own with limits on memory and time, in a folder that is
+looked over afterwards. Only `FidgetyError` may come out of a reader; a crash of the process, any
+other exception, a case beyond its limits, a file that a reader wrote, or a command that ran is a
+finding, and the case is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from targets import Target, all_targets
+
+from fidgety.errors import FidgetyError
+
+MEMORY = 4 << 30  # bytes of address space that one case may need beyond what is there at the start
+SECONDS = 20  # of one case
+BATCH = 250
+
+
+class TooSlow(BaseException):
+    """A case beyond its time."""
+
+
+def outcome_of(target: Target, path: Path) -> tuple[str, str]:
+    """What became of a case: kind, and more about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            target.use(path)
+        except FidgetyError as error:
+            return "FidgetyError", error.code
+        except TooSlow:
+            return "too slow", traceback.format_exc(limit=-6)
+        except MemoryError:
+            return "memory", traceback.format_exc(limit=-6)
+        except Exception:
+            return "other", traceback.format_exc(limit=-6)
+    return "read", ""
+
+
+def _late(_signal: int, _frame: object) -> None:
+    raise TooSlow
+
+
+def _batch(name: str, first: int, count: int, folder: str, seed: int, line: object) -> None:
+    """Run cases of one target; tell of each through a pipe."""
+    target = all_targets()[name]
+    os.chdir(folder)
+    with Path("/proc/self/status").open() as status:
+        held = next(int(row.split()[1]) << 10 for row in status if row.startswith("VmSize"))
+    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, _late)
+    path = Path(folder) / f"case{target.suffix}"
+    for number in range(first, first + count):
+        rng = Random(f"{seed}/{name}/{number}")
+        raw = target.change(rng.choice(target.seeds), rng)
+        path.write_bytes(raw)
+        line.send((number, "begun", "", 0.0))  # type: ignore[attr-defined]
+        began = time.monotonic()
+        signal.alarm(SECONDS)
+        try:
+            kind, more = outcome_of(target, path)
+        except TooSlow:
+            kind, more = "too slow", ""
+        signal.alarm(0)
+        strays = sorted(entry.name for entry in Path(folder).iterdir() if entry != path)
+        if strays:
+            kind, more = "wrote", ", ".join(strays)
+        line.send((number, kind, more, time.monotonic() - began))  # type: ignore[attr-defined]
+    line.send((None, "end", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", 0.0))  # type: ignore[attr-defined]
+
+
+def run(name: str, cases: int, seed: int, keep: Path) -> dict[str, object]:
+    """Fuzz one target; the row of the table."""
+    tally: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
+    slowest, peak, at = 0.0, 0, 0
+    context = multiprocessing.get_context("fork")
+    while at < cases:
+        with tempfile.TemporaryDirectory() as folder:
+            here, there = context.Pipe(duplex=False)
+            count = min(BATCH, cases - at)
+            worker = context.Process(target=_batch, args=(name, at, count, folder, seed, there))
+            worker.start()
+            there.close()
+            begun = None
+            while True:
+                try:
+                    if not here.poll(3 * SECONDS):
+                        worker.kill()  # deep in a library, deaf to signals
+                        raise EOFError
+                    number, kind, more, took = here.recv()
+                except EOFError:
+                    if begun is None:
+                        raise RuntimeError(f"{name}: the process could not begin") from None
+                    worker.join()
+                    kind = f"process died ({worker.exitcode})"
+                    tally[kind] += 1
+                    _keep(keep, name, begun, seed, kind, "", folder)
+                    at = begun + 1
+                    break
+                if kind == "begun":
+                    begun = number
+                    continue
+                if kind == "end":
+                    peak, at = max(peak, int(more)), at + count
+                    break
+                tally[kind] += 1
+                slowest = max(slowest, took)
+                if kind == "FidgetyError":
+                    codes[more] += 1
+                elif kind != "read":
+                    _keep(keep, name, number, seed, kind, more, folder)
+            worker.join()
+    return {"target": name, "cases": cases, **tally, "codes": dict(codes.most_common()),
+            "slowest_s": round(slowest, 2), "peak_mib": peak >> 10}  # fmt: skip
+
+
+def _keep(keep: Path, name: str, number: int, seed: int, kind: str, more: str, folder: str) -> None:
+    """Write a finding down with the file that made it."""
+    target = all_targets()[name]
+    rng = Random(f"{seed}/{name}/{number}")
+    keep.mkdir(parents=True, exist_ok=True)
+    stem = f"{name.replace(' ', '_')}-{number}"
+    (keep / f"{stem}{target.suffix}").write_bytes(target.change(rng.choice(target.seeds), rng))
+    text = more.replace(folder, "FOLDER")
+    (keep / f"{stem}.txt").write_text(f"{name}, seed {seed}, case {number}: {kind}\n{text}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=100_000, help="of all targets together")
+    parser.add_argument("--targets", default="", help="names by commas; all if not given")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
+    parser.add_argument("--out", type=Path, help="rows as JSON lines, added to the file")
+    given = parser.parse_args()
+    targets = all_targets()
+    names = [name for name in given.targets.split(",") if name] or list(targets)
+    weight = {name: 0.25 if targets[name].slow else 1.0 for name in names}
+    total = sum(weight.values())
+    for name in names:
+        row = run(name, max(1, round(given.cases * weight[name] / total)), given.seed, given.keep)
+        print(json.dumps(row), flush=True)
+        if given.out:
+            with given.out.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()

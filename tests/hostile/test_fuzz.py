@@ -1,0 +1,57 @@
+"""A short fuzz of every reader: only `FidgetyError` comes out. The long one: fuzz.py."""
+
+from __future__ import annotations
+
+import warnings
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from targets import Target, all_targets
+
+from fidgety.errors import FidgetyError
+
+TARGETS = all_targets()
+
+
+@pytest.mark.parametrize("name", [n for n, t in TARGETS.items() if t.seeds != (b"",)])
+def test_what_the_fuzz_starts_from_is_read(tmp_path, name):
+    target = TARGETS[name]
+    for seed in target.seeds:
+        path = tmp_path / f"case{target.suffix}"
+        path.write_bytes(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            target.use(path)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_only_our_own_errors_come_out(tmp_path, name):
+    target = TARGETS[name]
+
+    @settings(
+        max_examples=6 if target.slow else 25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+    @given(st.randoms(use_true_random=False))
+    def check(rng: Random) -> None:
+        spoilt(target, target.change(rng.choice(target.seeds), rng), tmp_path)
+
+    check()
+    assert [entry.name for entry in tmp_path.iterdir()] == [f"case{target.suffix}"]
+
+
+def spoilt(target: Target, raw: bytes, folder) -> str | None:
+    """Hand a spoilt file to its reader; the code of what it said."""
+    path = folder / f"case{target.suffix}"
+    path.write_bytes(raw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            target.use(path)
+        except FidgetyError as error:
+            return error.code
+    return None
