@@ -16,7 +16,13 @@ from fidgety import claims
 from fidgety.claims import LOCK, NOTE, claimed
 from fidgety.errors import FileError
 
-HOLD = "import sys, time; from fidgety.claims import claimed\nwith claimed(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from fidgety.claims import claimed
+with claimed(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def note_of_elsewhere(out: Path, age_s: float) -> None:
 
 def test_a_run_on_another_machine_is_believed_while_it_touches_its_note(tmp_path):
     note_of_elsewhere(tmp_path / "out", 30)
-    with pytest.raises(FileError, match="E505 .*elsewhere"), claimed(tmp_path / "out"):
+    with pytest.raises(FileError, match=r"E505 .*elsewhere"), claimed(tmp_path / "out"):
         pass
 
 
