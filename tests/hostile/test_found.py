@@ -210,7 +210,7 @@ def test_a_million_people_in_a_frame(tmp_path):
     person = json.dumps({"pose_keypoints_2d": [1.0, 2.0, 0.5] * 18})
     path = tmp_path / "a_000000000000_keypoints.json"
     path.write_text('{"version": 1.3, "people": [' + ",".join([person] * 200_000) + "]}")
-    with pytest.raises(PoseError, match="E33[67]"):
+    with pytest.raises(PoseError, match=r"E33[67]"):
         formats.read(path, fps=25)
 
 
