@@ -1,7 +1,8 @@
 """Every failure a user can meet: a stable code, what, where, why, and what to do next.
 
 Code blocks: E1xx recordings and quality, E2xx studies and labels, E3xx pose formats and layouts,
-E4xx models and checkpoints, E5xx files and machine, E6xx videos and estimators, E7xx settings.
+E4xx models and checkpoints, E5xx files and machine, E6xx videos and estimators, E7xx settings,
+E8xx the review app.
 ``W`` codes with the same numbers are warnings: the work went on, and the user should know.
 """
 
@@ -11,6 +12,7 @@ import warnings
 from typing import ClassVar
 
 __all__ = [
+    "AppError",
     "CheckpointError",
     "ConfigError",
     "FidgetyError",
@@ -98,6 +100,10 @@ class QualityError(FidgetyError, ValueError):
     """The recording can be read but must not be assessed."""
 
     exit_status = 3
+
+
+class AppError(FidgetyError, ValueError):
+    """The review app cannot start, or refuses what a browser asks of it."""
 
 
 class FidgetyWarning(UserWarning):
