@@ -18,7 +18,6 @@ from fidgety.app.panels import blinded, print_pdf
 from fidgety.app.store import Store
 from fidgety.errors import AppError
 from fidgety.files import existing
-from fidgety.report import render_report
 
 __all__ = ["router"]
 
@@ -318,7 +317,7 @@ def report_pdf(case: Id, store: S, reader: Reader) -> Response:
     if assessment is None or not reading.is_revealed(store, own):
         raise AppError("E818", "The report tells the risk", remedy="Rate the case first")
     assessment["input"]["name"] = row["infant"]
-    pdf = print_pdf(render_report(assessment))
+    pdf = print_pdf(assessment)
     return Response(pdf, media_type="application/pdf", headers=_attached(f"report-{case}.pdf"))
 
 

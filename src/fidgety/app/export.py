@@ -21,7 +21,7 @@ from fidgety.study.labels import LabelRow, write_labels
 
 __all__ = ["StudyExport", "case_content", "store_csv", "to_study"]
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "case", "infant", "age_weeks", "added", "simulated", "duration_s", "quality", "risk", "low",
     "high", "decision", "reader", "first_score", "blind", "rated", "score", "label", "agreement",
     "signed", "version", "comment", "seal",
@@ -84,7 +84,7 @@ def case_content(store: Store, case_id: str, reader: int) -> dict[str, Any]:
 def store_csv(store: Store, reader: int) -> str:
     """All cases as CSV, a row for each reading this reader may see (and one for a case without)."""
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     table.writeheader()
     for case in store.all("SELECT * FROM cases ORDER BY created"):
         readings = readings_of(store, case["id"])

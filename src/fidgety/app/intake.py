@@ -298,5 +298,9 @@ def delete_film(store: Store, case_id: str, reader: int | None) -> None:
         db.execute("UPDATE cases SET film = 'deleted' WHERE id = ?", (case_id,))
         audit.append(db, "film_deleted", {}, reader=reader, case_id=case_id)
     folder = store.files(case_id, case["folder"])
-    for path in (store.source(case_id, case["suffix"]), folder / "film.mp4", folder / "blurred.mp4"):
+    for path in (
+        store.source(case_id, case["suffix"]),
+        folder / "film.mp4",
+        folder / "blurred.mp4",
+    ):
         path.unlink(missing_ok=True)

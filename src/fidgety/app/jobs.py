@@ -14,13 +14,13 @@ from typing import Any
 from fidgety.app.store import Store, new_id, now
 from fidgety.errors import AppError
 
-__all__ = ["Claim", "Stopped", "cancel", "claim", "enqueue", "overview", "release", "retry"]
+__all__ = ["Claim", "StoppedError", "cancel", "claim", "enqueue", "overview", "release", "retry"]
 
 ATTEMPTS = 2  # a job whose process dies so often is not tried again
 _TELL_S = 0.4  # between two notes of progress
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The job was cancelled, or another process has it now."""
 
 
@@ -51,7 +51,7 @@ class Claim:
         self._told = 0.0
 
     def tell(self, stage: str, share: float) -> None:
-        """Note how far the job is, at most every `_TELL_S`; raises `Stopped` if it is not ours."""
+        """Note how far the job is, now and then; raises `StoppedError` if it is not ours."""
         moment = time.monotonic()
         if moment - self._told < _TELL_S:
             return
@@ -61,13 +61,13 @@ class Claim:
         left = spent * (1 - share) / share if share > 0.02 else None
         with self.store.writing() as db:
             if not self._set(db, "stage = ?, share = ?, left_s = ?", stage, share, left):
-                raise Stopped
+                raise StoppedError
 
     def finish(self, db: sqlite3.Connection) -> None:
-        """Mark as done within the transaction that makes the result visible; else `Stopped`."""
+        """Mark as done in the transaction that shows the result; raises `StoppedError`."""
         done = "state = 'done', stage = '', share = 1, left_s = 0, finished = ?, claim = NULL"
         if not self._set(db, done, now()):
-            raise Stopped
+            raise StoppedError
 
     def fail(self, code: str, message: str) -> None:
         """Mark as failed, with words for the reader."""

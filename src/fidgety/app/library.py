@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from fidgety.app.store import SETTINGS, Store, new_id, now, put_meta
 from fidgety.errors import AppError
 from fidgety.files import existing, file_error, whole_file
 
-__all__ = ["add_model", "add_sample", "change_settings", "choose_model", "models"]
+SHIPPED = "models/data/simulated-demo.fidgety"
+
+__all__ = ["add_model", "add_sample", "add_shipped", "change_settings", "choose_model", "models"]
 
 
 def add_model(store: Store, path: str | os.PathLike[str]) -> str:
@@ -53,6 +56,17 @@ def add_model(store: Store, path: str | os.PathLike[str]) -> str:
     return model
 
 
+def add_shipped(store: Store) -> str | None:
+    """Put the simulated demo model that comes with fidgety into a store without one, if it comes.
+
+    Returns its id; None if this installation has none, or the store has a model already.
+    """
+    if store.chosen_model() is not None:
+        return None
+    with resources.as_file(resources.files("fidgety").joinpath(SHIPPED)) as path:
+        return add_model(store, path) if path.is_file() else None
+
+
 def choose_model(store: Store, model_id: str, reader: int | None) -> None:
     """Assess new recordings with this model; raises `AppError` E815 if there is none."""
     if store.one("SELECT 1 FROM models WHERE id = ?", model_id) is None:
@@ -66,9 +80,7 @@ def models(store: Store) -> list[dict[str, Any]]:
     """The models of a store with their cards; ``chosen`` marks the one in use."""
     chosen = store.chosen_model()
     rows = store.all("SELECT * FROM models ORDER BY added")
-    return [
-        {**row, "card": json.loads(row["card"]), "chosen": row["id"] == chosen} for row in rows
-    ]
+    return [{**row, "card": json.loads(row["card"]), "chosen": row["id"] == chosen} for row in rows]
 
 
 def change_settings(store: Store, wish: dict[str, Any], reader: int | None) -> dict[str, Any]:
@@ -86,8 +98,10 @@ def change_settings(store: Store, wish: dict[str, Any], reader: int | None) -> d
         "view": ("film", "blurred", "skeleton"),
     }
     for key, value in wish.items():
-        if key not in allowed or value not in allowed[key] or (
-            type(value) is not type(SETTINGS[key])
+        if (
+            key not in allowed
+            or value not in allowed[key]
+            or (type(value) is not type(SETTINGS[key]))
         ):
             raise AppError("E812", f"Not a setting: {key}", remedy="Choose one of those shown")
     settings = {**store.settings(), **wish}

@@ -17,6 +17,7 @@ from fidgety.app.api import Id, Reader, S
 from fidgety.app.panels import Panels, blinded
 from fidgety.app.store import Store
 from fidgety.report import words
+from fidgety.report.assets import font_faces
 from fidgety.report.svg import cividis
 
 __all__ = ["error_page", "router", "static_files"]
@@ -34,7 +35,11 @@ _LIST = (
     "FROM cases LEFT JOIN standings AS mine ON mine.case_id = cases.id AND mine.reader = ? "
     "WHERE {where}"
 )
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".woff2": "font/woff2",
+}
 
 
 @cache
@@ -54,6 +59,7 @@ def environment() -> Environment:
         "minute": lambda moment: "" if moment is None else f"{moment[:10]} {moment[11:16]} UTC",
         "words": words.joint_words,
         "percent": lambda value: words.percent(value, 0),
+        "told": _told,
         "two": lambda value: "–" if value is None else words.fixed(value, 2),
     }
     made.globals |= {
@@ -68,12 +74,16 @@ def environment() -> Environment:
 @cache
 def static_files() -> dict[str, tuple[bytes, str]]:
     """Scripts and styles by name: those of the app, and those of the report it shows."""
-    found: dict[str, tuple[bytes, str]] = {}
-    for package, folder in (("fidgety.report", "templates"), ("fidgety.app", "static")):
+    found = {"fonts.css": (font_faces("/static").encode(), "text/css; charset=utf-8")}
+    for package, folder in (
+        ("fidgety.report", "templates"),
+        ("fidgety.report", "templates/fonts"),
+        ("fidgety.app", "static"),
+    ):
         for item in resources.files(package).joinpath(folder).iterdir():
             kind = _TYPES.get("." + item.name.rpartition(".")[2])
             if kind is not None:
-                found[item.name] = (item.read_bytes(), f"{kind}; charset=utf-8")
+                found[item.name] = (item.read_bytes(), kind)
     return found
 
 
@@ -104,10 +114,10 @@ def some_reader(request: Request) -> None:
     """Send a browser that has not said who reads to the page that asks."""
     session: Session | None = request.state.session
     if session is None or session.reader is None:
-        raise NoReader
+        raise NoReaderError
 
 
-class NoReader(Exception):
+class NoReaderError(Exception):
     """Nobody was chosen in this session."""
 
 
@@ -227,6 +237,27 @@ def _history(
         if entry["kind"] not in private or entry["reader"] == reader
         or (open_to_all and entry["kind"] == "signed")
     ]  # fmt: skip
+
+
+_KINDS: dict[str, str] = {
+    "case_added": "recording added",
+    "rated": "first rating {score}",
+    "noted": "note",
+    "note_withdrawn": "note withdrawn",
+    "film_deleted": "film deleted",
+}
+
+
+def _told(entry: dict[str, Any]) -> str:
+    """An entry of the log in words."""
+    kind, content = entry["kind"], entry["content"]
+    if kind == "assessed":
+        return "assessed" if content.get("model") else "quality looked at"
+    if kind == "signed":
+        return f"{'signed' if content['version'] == 1 else 'amended'} {content['score']}"
+    if kind == "case_corrected":
+        return f"code or age corrected; the code was {content['before'][0]}"
+    return str(_KINDS.get(kind) or kind.replace("_", " ")).format_map(content)
 
 
 def _next(store: Store, reader: int, case: str) -> str | None:

@@ -70,7 +70,8 @@ def _shown(pose: Pose) -> _Shown:
         drawn = pose
     if pose.size is not None and pose.unit == "px":
         return _Shown(drawn, (0.0, 0.0), (float(pose.size[0]), float(pose.size[1])))
-    low, high = (np.nanquantile(drawn.xy, share, axis=(0, 1)) for share in (0.005, 0.995))
+    low = np.asarray(np.nanquantile(drawn.xy, 0.005, axis=(0, 1)))
+    high = np.asarray(np.nanquantile(drawn.xy, 0.995, axis=(0, 1)))
     room = 0.12 * float(max(high - low)) or 1.0
     width, height = (float(v) for v in high - low + 2 * room)
     return _Shown(drawn, (float(low[0]) - room, float(low[1]) - room), (width, height))

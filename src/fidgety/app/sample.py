@@ -1,4 +1,4 @@
-"""The sample case: a simulated infant, drawn as a film, so that a first start has something to show.
+"""The sample case: a simulated infant, drawn as a film, for a first start to show.
 
 Nothing in it was ever filmed. The pose is what the simulated tracker reports, not what an estimator
 finds in the drawing.
@@ -23,7 +23,7 @@ from fidgety.simulate import DIFFICULTIES, CameraConfig, SimulatedRecording, sim
 __all__ = ["SAMPLE", "draw_infant", "simulate_sample"]
 
 # What is simulated, and under which code it stands in the inbox.
-SAMPLE: dict[str, Any] = {"seed": 20, "label": 0, "seconds": 60.0, "fps": 30.0}
+SAMPLE: dict[str, Any] = {"seed": 24, "label": 0, "seconds": 45.0, "fps": 30.0}
 CODE = "sample-simulated"
 LONGEST = 640  # pixels
 SHEET, SKIN, SHADE, NAPPY = (214, 223, 226), (226, 184, 160), (186, 140, 118), (250, 250, 248)

@@ -28,8 +28,8 @@ from fidgety.errors import AppError, FidgetyError
 __all__ = ["Network", "create_app", "serve"]
 
 STATUS = {
-    "E203": 409, "E501": 507, "E810": 415, "E811": 413, "E812": 422, "E813": 409, "E814": 409,
-    "E815": 404, "E816": 409, "E817": 501, "E818": 403, "E819": 403, "E820": 409, "E821": 429,
+    "E203": 409, "E501": 507, "E513": 501, "E810": 415, "E811": 413, "E812": 422, "E813": 409,
+    "E814": 409, "E815": 404, "E816": 409, "E818": 403, "E819": 403, "E820": 409, "E821": 429,
     "E822": 401, "E504": 404,
 }  # fmt: skip
 
@@ -120,6 +120,7 @@ def create_app(
     app = FastAPI(
         title="fidgety review app", version=__version__, lifespan=life, docs_url=None,
         redoc_url=None, openapi_url="/api/openapi.json",
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )  # fmt: skip
     app.state.store, app.state.door, app.state.secure = store, door, secure
     app.state.panels, app.state.closing = Panels(), False
@@ -140,7 +141,7 @@ def create_app(
     def unknown(request: Request, error: HTTPException) -> Response:
         return _answer(request, error.status_code, "E815", f"E815 {error.detail}.")
 
-    @app.exception_handler(pages.NoReader)
+    @app.exception_handler(pages.NoReaderError)
     def nobody(request: Request, _: Exception) -> Response:
         return pages.leave(request)
 
@@ -175,8 +176,9 @@ def serve(
         secure = network.certificate is not None
         app = create_app(store, door, network.hosts(port), secure=secure)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, date_header=True,
-            timeout_graceful_shutdown=2, ssl_certfile=network.certificate and str(network.certificate),
+            app, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+            timeout_graceful_shutdown=2,
+            ssl_certfile=network.certificate and str(network.certificate),
             ssl_keyfile=network.key and str(network.key),
         )  # fmt: skip
         name = "127.0.0.1" if network.local else (network.names or (network.host,))[0]

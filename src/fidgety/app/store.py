@@ -82,7 +82,7 @@ CREATE TABLE drafts (
 
 
 def now() -> str:
-    """This moment in UTC, to the millisecond: ``2026-11-25T20:10:00.125Z``."""
+    """The moment in UTC, to the millisecond: ``2026-11-25T20:10:00.125Z``."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -110,9 +110,9 @@ class Store:
         database = self.folder / "review.sqlite"
         if not create and not database.is_file():
             raise _no_store(self.folder, "there is no review.sqlite in it")
-        if self.folder.is_dir() and not database.exists():
-            if any(not path.name.startswith(".") for path in self.folder.iterdir()):
-                raise _no_store(self.folder, "it holds other files")
+        inside = list(self.folder.iterdir()) if self.folder.is_dir() else []
+        if not database.exists() and any(not path.name.startswith(".") for path in inside):
+            raise _no_store(self.folder, "it holds other files")
         for name in ("sources", "cases", "models"):
             make_folder(self.folder / name)
         self._database = database
@@ -139,7 +139,7 @@ class Store:
     # -- the database ---------------------------------------------------------------------------
 
     def reading(self) -> sqlite3.Connection:
-        """This thread's connection, for single statements that change nothing."""
+        """The thread's own connection, for single statements that change nothing."""
         db: sqlite3.Connection | None = getattr(self._here, "db", None)
         if db is None:
             db = sqlite3.connect(self._database, timeout=BUSY_S, isolation_level=None)

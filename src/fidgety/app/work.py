@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.app import audit
-from fidgety.app.jobs import Claim, Stopped, claim
+from fidgety.app.jobs import Claim, StoppedError, claim
 from fidgety.app.playback import write_film, write_joints
 from fidgety.app.sample import draw_infant, simulate_sample
 from fidgety.app.store import Store, new_id, now
@@ -55,7 +55,7 @@ def run_next(
     made = make_folder(store.files(job.case_id, job.job))
     try:
         _perform(job, made, {} if assessors is None else assessors, see)
-    except Stopped:
+    except StoppedError:
         _discard(store, job.case_id, made)
     except FidgetyError as error:
         _discard(store, job.case_id, made)
@@ -87,9 +87,7 @@ def _perform(job: Claim, made: Path, assessors: dict[str, Assessor], see: Estima
     _publish(job, case, made, pose, content)
 
 
-def _seen(
-    job: Claim, case: dict[str, Any], made: Path, see: Estimate
-) -> tuple[Pose, Path | None]:
+def _seen(job: Claim, case: dict[str, Any], made: Path, see: Estimate) -> tuple[Pose, Path | None]:
     """The pose of a case, and the film it is of, if there is one."""
     said = json.loads(case["said"])
     source = job.store.source(case["id"], case["suffix"])
@@ -101,6 +99,7 @@ def _seen(
         )
         return pose, film
     if case["kind"] == "film":
+
         def tell(seconds: float, total: float) -> None:
             job.tell("Finding the body", SEEING * (seconds / total if total > 0 else 0.0))
 
@@ -131,12 +130,13 @@ def _films(job: Claim, film: Path, pose: Pose, made: Path) -> list[str]:
         return lambda share: job.tell(stage, start + (end - start) * share)
 
     views = ["film"]
-    write_film(film, pose, made / "film.mp4", False, tell("Making the film", SEEING, FILMING))
+    if film.parent == made:  # drawn here, at a constant rate
+        film = film.rename(made / "film.mp4")
+    else:
+        write_film(film, pose, made / "film.mp4", False, tell("Making the film", SEEING, FILMING))
     hiding = tell("Hiding the face", FILMING, HIDING)
     if write_film(film, pose, made / "blurred.mp4", True, hiding):
         views.append("blurred")
-    if film.parent == made:
-        film.unlink()
     return views
 
 
@@ -158,9 +158,7 @@ def _assessed(
         }  # fmt: skip
     if job.model not in assessors:
         assessors[job.model] = Assessor.load(job.store.model_file(job.model))
-    assessment = assessors[job.model].assess(
-        pose, name=case["infant"], age_weeks=case["age_weeks"]
-    )
+    assessment = assessors[job.model].assess(pose, name=case["infant"], age_weeks=case["age_weeks"])
     return dict(assessment.to_dict())
 
 

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import threading
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fidgety.app import jobs
@@ -59,7 +60,7 @@ class Supervisor:
             worker.kill()
         self._store.close()
 
-    def _begin(self) -> multiprocessing.process.BaseProcess:
+    def _begin(self) -> BaseProcess:
         worker = self._context.Process(
             target=work, args=(str(self._store.folder), os.getpid()), daemon=True, name="fidgety"
         )

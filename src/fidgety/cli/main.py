@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("training", "Compare the models of a cross-validation."),
     "features": ("features", "Engineered features of a study as a table."),
     "assess": ("recordings", "Assess recordings with a trained model."),
+    "app": ("app", "Review recordings in a browser: watch, rate, reveal, sign."),
     "convert": ("recordings", "A checkpoint of the STAM paper's code to a model file."),
     "doctor": ("recordings", "What is installed, what is missing, how to get it."),
 }

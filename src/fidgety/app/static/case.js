@@ -15,7 +15,7 @@ async function watch() {
     fetch(`/api/cases/${id}/joints`, { credentials: "same-origin" }).then((answer) => answer.arrayBuffer()),
   ]);
   const player = new Player(byId("stage"), content, buffer);
-  const timeline = new Timeline(byId("timeline"), byId("timeline-tip"), content, cividis);
+  const timeline = new Timeline(byId("strip"), byId("timeline-tip"), content, cividis);
   const clips = timeline.salient();
   colourJoints(player, content);
   views(player, content);
@@ -144,7 +144,7 @@ function keys(player) {
   };
   document.addEventListener("keydown", (event) => {
     const target = event.target;
-    const slider = target.id === "timeline";
+    const slider = target.id === "strip";
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (!on.checked && !slider) return;
     if (target.closest("input, select, textarea, [contenteditable]")) return;
@@ -239,7 +239,7 @@ function resume(player) {
   if (!before || before.id !== id) return;
   if (player) player.seek(before.frame);
   const panel = byId("reading");
-  panel.focus();
+  panel.focus({ preventScroll: true });
   tell(before.hash === "signed" ? "Signed" : "Rated; the model's result is shown below");
 }
 

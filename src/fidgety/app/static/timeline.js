@@ -82,7 +82,12 @@ export class Timeline extends EventTarget {
     this.tip.style.left = `${event.clientX - this.strip.parentElement.getBoundingClientRect().left}px`;
   }
 
-  reasons() { return ((this.content.quality || {}).reasons || []).filter((r) => (r.ranges || []).length); }
+  /** What the quality check says of parts of the recording; what holds throughout marks nothing. */
+  reasons() {
+    return ((this.content.quality || {}).reasons || [])
+      .map((reason) => ({ ...reason, ranges: (reason.ranges || []).filter(([a, b]) => b - a < 0.95 * this.end) }))
+      .filter((reason) => reason.ranges.length);
+  }
 
   marksAt(time) { return this.reasons().filter((r) => r.ranges.some(([a, b]) => a <= time && time <= b)); }
 
@@ -213,7 +218,7 @@ export class Timeline extends EventTarget {
   quality(context, bottom) {
     let free = 0;
     for (const reason of this.reasons()) {
-      const ranges = reason.ranges.filter(([a, b]) => b - a < 0.95 * this.end);
+      const { ranges } = reason;
       for (const [from, to] of ranges) {
         context.globalAlpha = 0.45;
         this.hatch(context, this.x(from), ROWS.marks, Math.max(this.x(to) - this.x(from), 2), bottom - ROWS.marks);
