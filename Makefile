@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,onnx,interop,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,onnx,interop,app,dev]"
 	touch $@
 
 clean:

@@ -72,8 +72,8 @@ def _shown(pose: Pose) -> _Shown:
         return _Shown(drawn, (0.0, 0.0), (float(pose.size[0]), float(pose.size[1])))
     low = np.asarray(np.nanquantile(drawn.xy, 0.005, axis=(0, 1)))
     high = np.asarray(np.nanquantile(drawn.xy, 0.995, axis=(0, 1)))
-    room = 0.12 * float(max(high - low)) or 1.0
-    width, height = (float(v) for v in high - low + 2 * room)
+    room = 0.12 * float(np.max(high - low)) or 1.0
+    width, height = (float(high[axis] - low[axis]) + 2 * room for axis in (0, 1))
     return _Shown(drawn, (float(low[0]) - room, float(low[1]) - room), (width, height))
 
 
@@ -86,7 +86,7 @@ def write_joints(pose: Pose, folder: Path) -> dict[str, Any]:
     fps, shown = rate_of(pose), _shown(pose)
     rows = picture_rows(pose.time, float(fps))
     xy = (shown.pose.xy[rows] - shown.origin) / max(shown.size) * UNITS  # (K, V, 2)
-    seen = np.isfinite(xy).all(axis=2)
+    seen = np.asarray(np.isfinite(xy).all(axis=2))
     whole = np.where(seen[..., None], np.clip(np.round(xy), MISSING + 1, -MISSING - 1), MISSING)
     confidence = np.round(255 * shown.pose.confidence[rows])  # (K, V)
     with whole_file(folder / "joints.bin") as draft:
