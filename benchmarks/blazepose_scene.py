@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import skimage.data
@@ -68,3 +70,22 @@ def swinging(scene: Scene, seconds: float, fps: float) -> Iterator[np.ndarray]:
     for frame in range(round(seconds * fps)):
         turn = 2 * np.pi * frame / fps
         yield scene.picture(reach * np.sin(turn), 0.6 * reach * np.sin(1.7 * turn + 1), frame)
+
+
+def looped(film: Path, out: Path, times: int) -> Path:
+    """The film over and over: its packets copied, nothing encoded again."""
+    with av.open(str(film)) as source, av.open(str(out), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        packets = [packet for packet in source.demux(stream) if packet.dts is not None]
+        first = min(packet.dts for packet in packets)
+        length = sum(packet.duration for packet in packets)
+        packets = [(bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in packets]
+        for turn in range(times):
+            for content, pts, dts, duration, key in packets:
+                packet = av.Packet(content)
+                packet.pts, packet.dts = pts - first + turn * length, dts - first + turn * length
+                packet.duration, packet.time_base = duration, stream.time_base
+                packet.is_keyframe, packet.stream = key, copy
+                target.mux(packet)
+    return out

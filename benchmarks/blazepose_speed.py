@@ -1,13 +1,14 @@
 """Frames per second beside a plain loop of the same models, and peak memory.
 
-    python benchmarks/blazepose_speed.py [--seconds 10] [--repeats 3]
+    python benchmarks/blazepose_speed.py [--seconds 10] [--repeats 3] [--sizes 1280x720 ...]
     python benchmarks/blazepose_speed.py --memory 1 10
 
-The plain loop decodes a frame, cuts the body out, runs the landmark model, and takes the next
-square from its result: no search, no film measures, no checks. Both run in turn in one process, on
-a film of a swinging person written for it; the best of the repeats counts. CPU time counts
-all threads. With ``--memory`` films of so many minutes (1080p, 30 frames/s) are estimated, each in
-a process of its own, and the peak of its memory is printed.
+The plain loop decodes a frame, cuts the body out, runs the landmark model as published, and takes
+the next square from its result: no search, no film measures, no checks; with one thread, and with
+one a core. All run in turn in one process, on a film of a swinging person written for it; the best
+of the repeats counts. CPU time counts all threads. With ``--memory`` films of so many minutes
+(1080p, 30 frames/s, a short one over and over) are estimated, each in a process of its own, and the peak of its memory is
+printed.
 """
 
 from __future__ import annotations
@@ -19,32 +20,46 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import chain, islice, repeat
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
-from blazepose_scene import Scene, swinging
+from blazepose_scene import Scene, looped, swinging
 
 from fidgety.pose.encode import write_video
 from fidgety.pose.estimators import estimate
-from fidgety.pose.estimators.detector import Detector
-from fidgety.pose.estimators.landmarks import Landmarks
+from fidgety.pose.estimators.crops import to_image
+from fidgety.pose.estimators.detector import Detector, around
+from fidgety.pose.estimators.tflite import interpreter
 from fidgety.pose.estimators.weights import weights_path
 from fidgety.pose.video import frames
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
-FPS = 30
+FPS, SIDE, LOOP_S = 30, 256, 2
 
 
-def plain(video: Path) -> int:
-    threads = min(4, os.cpu_count() or 1)
+def plain(video: Path, threads: int) -> int:
+    """Decode, crop, landmarks, next square, one after the other: the published models as they are."""
     detector = Detector(weights_path("pose_detection.tflite"), threads)
-    landmarks = Landmarks(weights_path("pose_landmark_full.tflite"), threads)
+    model = interpreter(weights_path("pose_landmark_full.tflite"), threads)
+    into = model.get_input_details()[0]["index"]
+    out = {tuple(d["shape"]): d["index"] for d in model.get_output_details()}[1, 195]
     square, count = None, 0
     for frame in frames(video):
         count += 1
         square = square or detector.find(frame.image)[0].square
-        square = landmarks.read(frame.image, square).square
+        step = square.side / SIDE
+        middle = np.full(2, (SIDE - 1) / 2)
+        corner = (square.x, square.y) - step * square.axes @ middle
+        matrix = np.column_stack([step * square.axes, corner])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        crop = cv2.warpAffine(frame.image, matrix, (SIDE, SIDE), flags=flags)
+        model.set_tensor(into, crop.astype(np.float32)[None] / 255)
+        model.invoke()
+        points = to_image(model.get_tensor(out)[0].reshape(39, 5)[:, :2] - 0.5, square, SIDE)
+        square = around(points[33], points[34])
     return count
 
 
@@ -55,16 +70,20 @@ def timed(work, *arguments) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - busy
 
 
-def speed(seconds: float, repeats: int) -> None:
-    print("| film | plain, frames/s | fidgety, frames/s | plain, CPU ms | fidgety, CPU ms |")
-    print("|---|---|---|---|---|")
+def speed(seconds: float, repeats: int, sizes: Sequence[tuple[int, int]]) -> None:
+    cores = os.cpu_count() or 1
+    ways = {f"plain, threads {n}": partial(plain, threads=n) for n in sorted({1, cores})}
+    ways["fidgety"] = estimate
+    print(f"| film | {' | '.join(f'{way}, frames/s' for way in ways)} | ", end="")
+    print(" | ".join(f"{way}, CPU ms" for way in ways) + " |")
+    print("|---" * (1 + 2 * len(ways)) + "|")
     with tempfile.TemporaryDirectory() as folder:
-        for size in SIZES:
+        for size in sizes:
             film = Path(folder) / f"{size[1]}.mp4"
             write_video(film, swinging(Scene(size=size), seconds, FPS), FPS)
-            count = plain(film)
-            runs = [(timed(plain, film), timed(estimate, film)) for _ in range(repeats)]
-            best = np.array(runs).min(axis=0)  # (2 ways, clock and processor)
+            count = plain(film, cores)  # also warms up
+            runs = [[timed(work, film) for work in ways.values()] for _ in range(repeats)]
+            best = np.array(runs).min(axis=0)  # (ways, clock and processor)
             cells = [f"{count / clock:.1f}" for clock in best[:, 0]]
             cells += [f"{1000 * busy / count:.1f}" for busy in best[:, 1]]
             print(f"| {size[0]}x{size[1]} | " + " | ".join(cells) + " |", flush=True)
@@ -74,10 +93,11 @@ def memory(minutes: list[float]) -> None:
     print("| film | frames | peak memory, MB |")
     print("|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        few = list(swinging(Scene(size=(1920, 1080)), 2, FPS))
+        short = Path(folder) / "short.mp4"
+        write_video(short, swinging(Scene(size=(1920, 1080)), LOOP_S, FPS), FPS)
         for length in minutes:
             film, count = Path(folder) / f"{length}.mp4", round(60 * FPS * length)
-            write_video(film, islice(chain.from_iterable(repeat(few)), count), FPS)
+            looped(short, film, round(60 * length / LOOP_S))
             command = [sys.executable, __file__, "--one", str(film)]
             peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             print(f"| {length:g} min | {count} | {peak.strip()} |", flush=True)
@@ -89,10 +109,16 @@ def one(film: Path) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
+def _size(text: str) -> tuple[int, int]:
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sizes", type=_size, nargs="+", help="such as 1280x720")
     parser.add_argument("--memory", type=float, nargs="+")
     parser.add_argument("--one", type=Path)
     given = parser.parse_args()
@@ -101,4 +127,4 @@ if __name__ == "__main__":
     elif given.memory:
         memory(given.memory)
     else:
-        speed(given.seconds, given.repeats)
+        speed(given.seconds, given.repeats, given.sizes or SIZES)

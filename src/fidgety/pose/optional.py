@@ -13,6 +13,7 @@ _PACKAGES = {
     "av": "av",
     "cv2": "opencv-python-headless",
     "ai_edge_litert.interpreter": "ai-edge-litert",
+    "ai_edge_litert.schema_py_generated": "ai-edge-litert",
     "onnxruntime": "onnxruntime",
 }
 

@@ -19,7 +19,7 @@ from fidgety.errors import VideoError, warn
 from fidgety.files import existing, file_error
 from fidgety.pose.optional import library
 
-__all__ = ["Frame", "VideoInfo", "ahead", "frames", "probe", "resized"]
+__all__ = ["Frame", "VideoInfo", "ahead", "frames", "halved", "probe", "resized"]
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg")
 _STILL_FORMATS = ("image2", "_pipe", "tty", "apng", "ico")  # pictures, and text taken for a picture
@@ -179,22 +179,31 @@ def ahead(items: Iterator[Item], depth: int = 4) -> Iterator[Item]:
         worker.join()
 
 
+def halved(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """An image (H, W) or (H, W, 3) halved some `times`, each pixel the mean of four.
+
+    Several times faster than one reduction by another factor. Odd last rows and columns are left
+    out.
+    """
+    cv2 = library("cv2", extra="video")
+    for _ in range(times):
+        rows, columns = image.shape[0] // 2, image.shape[1] // 2
+        part = image[: 2 * rows, : 2 * columns]
+        image = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    return image
+
+
 def resized(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     """A copy of an image (H, W) or (H, W, 3) whose longer side is `longest` pixels.
 
-    It is reduced by a whole factor first, and by interpolation for the rest: without aliasing, and
-    several times faster than area weighting by an odd factor.
+    It is halved first, and interpolated for the rest, which does not alias.
     """
     cv2 = library("cv2", extra="video")
     height, width = image.shape[:2]
     scale = longest / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    factor = max(height, width) // longest
-    if factor > 1:
-        rows, columns = height // factor, width // factor
-        image = image[: rows * factor, : columns * factor]
-        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    times = min(int(np.log2(max(1.0, 1 / scale))), int(np.log2(min(height, width))))
+    return cv2.resize(halved(image, times), size, interpolation=cv2.INTER_LINEAR)
 
 
 @dataclass

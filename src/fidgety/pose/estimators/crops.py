@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.optional import library
+from fidgety.pose.video import halved
 
 __all__ = ["Square", "alike", "box_of", "cut", "overlap", "to_image"]
 
@@ -50,11 +51,9 @@ def cut(
     cv2 = library("cv2", extra="video")
     height = width if height is None else height
     step = square.side / max(width, height)  # image pixels a crop pixel
-    offset = np.zeros(2)
+    offset, reduced = np.zeros(2), 1
     if step > 2:  # bilinear sampling sees 2 pixels of each step; the rest would be skipped
-        image, offset, reduced = _reduced(image, square, int(step))
-    else:
-        reduced = 1
+        image, offset, reduced = _reduced(image, square, int(np.log2(step)))
     scale = step * square.axes / reduced
     corner = (np.array([square.x, square.y]) - offset + 0.5) / reduced - 0.5
     corner -= scale @ ((width - 1) / 2, (height - 1) / 2)
@@ -99,18 +98,16 @@ def overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
 
 
 def _reduced(
-    image: NDArray[np.uint8], square: Square, factor: int
+    image: NDArray[np.uint8], square: Square, times: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-    """The part of the image under the square, `factor` times smaller; its corner and the factor."""
-    cv2 = library("cv2", extra="video")
+    """The part of the image under the square, halved some `times`; its corner and the factor."""
     height, width = image.shape[:2]
+    factor = 2**times
     reach = square.side * (abs(np.cos(square.angle)) + abs(np.sin(square.angle))) / 2 + factor
     left, right = np.clip([square.x - reach, square.x + reach], 0, width).astype(int)
     top, bottom = np.clip([square.y - reach, square.y + reach], 0, height).astype(int)
-    # Whole multiples of the factor take a fast path, several times faster.
     size = (int(right - left) // factor, int(bottom - top) // factor)
     if min(size) < 1:
         return image, np.zeros(2), 1
     part = image[top : top + size[1] * factor, left : left + size[0] * factor]
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    return small, np.array([left, top], dtype=np.float64), factor
+    return halved(part, times), np.array([left, top], dtype=np.float64), factor

@@ -10,23 +10,19 @@ SSD, with the sizes of the published model.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.estimators.crops import Square, alike, cut, to_image
 from fidgety.pose.estimators.protocol import Region
-from fidgety.pose.optional import library
+from fidgety.pose.estimators.tflite import interpreter
 
-__all__ = ["Detection", "Detector", "PeopleFinder", "anchors", "around", "interpreter", "parts"]
+__all__ = ["Detection", "Detector", "PeopleFinder", "anchors", "around", "parts"]
 
 INPUT = 224  # pixels
 STRIDES = ((8, 2), (16, 2), (32, 6))  # pixels between anchors, anchors at each place
@@ -187,29 +183,6 @@ def decode(
     centre = raw[:, :2] + places
     points = raw[:, 4:].reshape(-1, 4, 2) + places[:, None]
     return centre, np.asarray(raw[:, 2:4], dtype=np.float64), points
-
-
-def interpreter(model: Path, threads: int) -> Any:
-    """A ready TensorFlow Lite interpreter of a model file."""
-    runtime = library("ai_edge_litert.interpreter", extra="video")
-    with _silence():
-        made = runtime.Interpreter(str(model), num_threads=threads)
-        made.allocate_tensors()
-    return made
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep the runtime's greeting off standard error; it has no setting for that."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _groups(

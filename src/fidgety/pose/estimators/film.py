@@ -16,6 +16,7 @@ SHARPNESS_SIDE = 640  # longer side, in pixels, of the grey image whose sharpnes
 CAMERA_SIDE = 320  # and of the one in which the background is followed
 MARGIN = 0.15  # of the body's box, left out around it
 POINTS = 80
+WINDOW = (15, 15)  # pixels around a corner by which it is found again
 MIN_POINTS = 10
 BACK_AND_FORTH = 0.3  # px: a point followed forth and back that ends farther off is dropped
 MAX_MISFIT = 0.5  # px
@@ -41,7 +42,7 @@ class FilmMeter:
         """Measures of one image (H, W, 3), RGB; `box` (4,) is the body's, left out as it moves."""
         cv2 = self._cv2
         grey = resized(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), SHARPNESS_SIDE)
-        sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var())
+        deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1]
         small = resized(grey, CAMERA_SIDE)
         zoom = max(image.shape[:2]) / max(small.shape)  # film pixels a small pixel
         move = self._camera(small)
@@ -49,7 +50,7 @@ class FilmMeter:
         self._points = self._corners(small, None if box is None else box / zoom)
         return {
             "brightness": float(small.mean()),
-            "sharpness": sharpness,
+            "sharpness": float(deviation[0, 0]) ** 2,
             "camera_dx": move[0] * zoom,
             "camera_dy": move[1] * zoom,
             "camera_scale": move[2],
@@ -76,8 +77,8 @@ class FilmMeter:
         if self._points is None or len(self._points) < MIN_POINTS:
             return unknown
         cv2, old = self._cv2, self._points
-        new, there, _ = cv2.calcOpticalFlowPyrLK(self._before, grey, old, None)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(grey, self._before, new, None)
+        new, there, _ = cv2.calcOpticalFlowPyrLK(self._before, grey, old, None, winSize=WINDOW)
+        back, again, _ = cv2.calcOpticalFlowPyrLK(grey, self._before, new, None, winSize=WINDOW)
         true = (there & again).ravel().astype(bool)
         true &= np.hypot(*(back - old)[:, 0].T) < BACK_AND_FORTH
         if true.sum() < MIN_POINTS:

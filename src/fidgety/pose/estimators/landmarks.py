@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.estimators.crops import Square, cut, to_image
-from fidgety.pose.estimators.detector import around, interpreter
+from fidgety.pose.estimators.detector import around
+from fidgety.pose.estimators.tflite import interpreter
 
 __all__ = ["Landmarks", "Reading"]
 
 INPUT = 256  # pixels
+OUTPUTS = ((1, 195), (1, 1), (1, 64, 64, 39))  # points, score, heatmaps
 JOINTS = 33
 HIP, RIM = 33, 34  # auxiliary points: hip centre, and a point on the circle around the body
 PATCH = 3  # heatmap cells to each side of a joint that refine it
@@ -49,12 +51,10 @@ class Landmarks:
     """The landmark model; call `read` with an image and the square of a body."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        self._model = interpreter(model, threads)
+        self._model = interpreter(model, threads, outputs=OUTPUTS)
         self._input = self._model.get_input_details()[0]["index"]
         by_shape = {tuple(d["shape"]): d["index"] for d in self._model.get_output_details()}
-        self._points = by_shape[1, 195]
-        self._score = by_shape[1, 1]
-        self._heatmaps = by_shape[1, 64, 64, 39]
+        self._points, self._score, self._heatmaps = (by_shape[shape] for shape in OUTPUTS)
 
     def read(self, image: NDArray[np.uint8], square: Square) -> Reading:
         """The 33 joints of the body in a square."""

@@ -63,7 +63,8 @@ def estimate(
     progress : callable (seconds done, seconds in all), optional
         Called after each frame.
     threads : int, optional
-        Threads of the models; by default the cores, at most 4.
+        Threads of the models; by default one less than there are cores, 1 to 4: the film is
+        decoded and measured beside them.
     **options
         Of the backend: `OnnxTopDown` needs ``weights``.
 
@@ -97,7 +98,7 @@ def estimate(
     _check_region(region, info.size)
     try:
         estimator = ESTIMATORS[backend](
-            region=region, threads=threads or min(4, os.cpu_count() or 1), **options
+            region=region, threads=threads or _model_threads(), **options
         )
     except TypeError as error:
         raise ConfigError("E701", f"The options of {backend} do not fit", why=str(error)) from error
@@ -105,6 +106,10 @@ def estimate(
     pose = log.pose(estimator, info, settings)
     _comment(pose, info, Path(video).name)
     return pose
+
+
+def _model_threads() -> int:
+    return min(4, max(1, (os.cpu_count() or 1) - 1))
 
 
 def settings_of(backend: str, options: dict[str, Any]) -> dict[str, Any]:
