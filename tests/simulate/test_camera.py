@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fidgety.errors import ConfigError
-from fidgety.simulate.camera import Camera, CameraConfig, draw_camera, project, shake
+from fidgety.simulate.camera import Camera, CameraConfig, draw_camera, project, shake, sway_of
 
 DOWN = Camera(
     size=(640, 480),
@@ -11,6 +11,7 @@ DOWN = Camera(
     axes=np.array([[1.0, 0, 0], [0, -1.0, 0], [0, 0, -1.0]]),
     handheld=True,
 )
+TURN = np.radians(1.5)
 
 
 def test_pinhole():
@@ -47,21 +48,26 @@ def test_every_orientation_occurs():
     assert neck[1] < hips[1]
 
 
+def shaken(xy, wobble, camera=DOWN, config=CameraConfig()):
+    return shake(xy, sway_of(np.array([wobble], dtype=float), camera, config, 100.0))
+
+
 def test_shake_moves_the_whole_image():
     config = CameraConfig(sway=0.05, zoom=0.0)
     xy = np.array([[[320.0, 240.0], [420.0, 240.0]]])
-    still = shake(xy, np.zeros((1, 4)), DOWN, config, 100.0)
-    assert still == pytest.approx(xy)
-    moved = shake(xy, np.array([[1.0, -2.0, 0.0, 0.0]]), DOWN, config, 100.0)
+    assert shaken(xy, [0, 0, 0, 0], config=config) == pytest.approx(xy)
+    moved = shaken(xy, [1.0, -2.0, 0.0, 0.0], config=config)
     assert moved - xy == pytest.approx(np.broadcast_to([5.0, -10.0], xy.shape))
-    zoomed = shake(xy, np.array([[0.0, 0.0, 1.0, 0.0]]), DOWN, CameraConfig(zoom=0.1), 100.0)
+    zoomed = shaken(xy, [0.0, 0.0, 1.0, 0.0], config=CameraConfig(zoom=0.1))
     assert zoomed[0, 1, 0] - 320 == pytest.approx(100 * np.exp(0.1))
+    turned = shaken(xy, [0, 0, 0, 1.0], config=config)
+    assert turned[0, 1] == pytest.approx([320 + 100 * np.cos(TURN), 240 + 100 * np.sin(TURN)])
 
 
 def test_a_tripod_does_not_shake():
     tripod = Camera(DOWN.size, DOWN.focal_px, DOWN.center, DOWN.axes, handheld=False)
     xy = np.array([[[320.0, 240.0]]])
-    assert shake(xy, np.ones((1, 4)), tripod, CameraConfig(), 100.0) is xy
+    assert np.array_equal(shaken(xy, [1, 1, 1, 1], tripod), xy)
 
 
 @pytest.mark.parametrize(

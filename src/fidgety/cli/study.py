@@ -41,6 +41,8 @@ def demo_command(out: Path, seed: int) -> None:
 )
 @click.option("--recordings", default=1, show_default=True, help="Recordings of each infant.")
 @click.option("--openpose-json", is_flag=True, help="Also write OpenPose JSON folders.")
+@click.option("--films", is_flag=True, help="Also draw each recording as a film.")
+@click.option("--film-pixels", default=640, show_default=True, help="Longer side of the films.")
 def simulate_command(
     out: Path,
     infants: int,
@@ -51,6 +53,8 @@ def simulate_command(
     difficulty: str,
     recordings: int,
     openpose_json: bool,
+    films: bool,
+    film_pixels: int,
 ) -> None:
     """Write a study of simulated infants to OUT, with the truth about their movements."""
     from fidgety.simulate import simulate_study
@@ -66,6 +70,7 @@ def simulate_command(
             difficulty=difficulty,  # type: ignore[arg-type]
             recordings_per_infant=recordings,
             openpose_json=openpose_json,
+            films=film_pixels if films else None,
             progress=show,
         )
     click.echo(f"{infants} simulated infants in {study}. Next: fidgety prepare {study}")

@@ -9,6 +9,7 @@ from fidgety.simulate.cohort import (
     simulate_cohort,
     simulate_infant,
 )
+from fidgety.simulate.film import film_pictures, film_scale, write_film
 from fidgety.simulate.folder import simulate_study
 from fidgety.simulate.movement import MovementConfig, Pattern
 from fidgety.simulate.tracker import TrackerConfig
@@ -22,7 +23,10 @@ __all__ = [
     "SimulatedRecording",
     "SimulationConfig",
     "TrackerConfig",
+    "film_pictures",
+    "film_scale",
     "simulate_cohort",
     "simulate_infant",
     "simulate_study",
+    "write_film",
 ]

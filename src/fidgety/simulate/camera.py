@@ -94,20 +94,26 @@ def project(joints: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
     return camera.focal_px * seen[..., :2] / seen[..., 2:] + np.array(camera.size) / 2
 
 
-def shake(
-    xy: NDArray[np.float64],
-    wobble: NDArray[np.float64],
-    camera: Camera,
-    config: CameraConfig,
-    px_per_trunk: float,
+def sway_of(
+    wobble: NDArray[np.float64], camera: Camera, config: CameraConfig, px_per_trunk: float
 ) -> NDArray[np.float64]:
-    """Sway and zoom an image (T, V, 2) by slow unit processes `wobble` (T, 4): x, y, zoom, turn."""
+    """How the image moves: (T, 2, 3) affine maps of steady onto swaying pixels.
+
+    Sway, zoom and turn follow slow unit processes `wobble` (T, 4): x, y, zoom, turn. A camera on a
+    tripod gives the identity.
+    """
     if not camera.handheld:
-        return xy
+        return np.repeat(np.eye(2, 3)[np.newaxis], len(wobble), axis=0)
     middle = np.array(camera.size) / 2
     zoom = np.exp(config.zoom * wobble[:, 2])
     turn = np.radians(1.5) * wobble[:, 3]
     cosine, sine = zoom * np.cos(turn), zoom * np.sin(turn)
-    turning = np.stack([cosine, -sine, sine, cosine], axis=1).reshape(-1, 1, 2, 2)
-    turned = (turning @ (xy - middle)[..., np.newaxis])[..., 0]
-    return middle + turned + config.sway * px_per_trunk * wobble[:, np.newaxis, :2]
+    turning = np.stack([cosine, -sine, sine, cosine], axis=1).reshape(-1, 2, 2)
+    shift = middle - turning @ middle + config.sway * px_per_trunk * wobble[:, :2]  # (T, 2)
+    return np.concatenate([turning, shift[..., np.newaxis]], axis=2)
+
+
+def shake(xy: NDArray[np.float64], sway: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Image points (T, V, 2) moved by the maps of `sway_of`."""
+    turned = sway[:, np.newaxis, :, :2] @ xy[..., np.newaxis]  # (T, V, 2, 1)
+    return turned[..., 0] + sway[:, np.newaxis, :, 2]

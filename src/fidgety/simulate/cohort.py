@@ -21,6 +21,7 @@ from fidgety.simulate.camera import (
     draw_camera,
     project,
     shake,
+    sway_of,
 )
 from fidgety.simulate.checks import check_between, check_range
 from fidgety.simulate.movement import Movement, MovementConfig, Pattern, move
@@ -124,8 +125,12 @@ class SimulatedRecording:
         Where the joints truly were in the image, without sway, zoom or error, in pixels.
     movement : Movement
         The joint angles behind them.
+    body : Proportions
+        Lengths of the body that moved.
     camera : Camera
-        Through which they were seen.
+        Through which it was seen.
+    sway : ndarray (T, 2, 3)
+        How a hand-held camera moved the image: affine maps of `image` onto what was filmed.
     """
 
     infant_id: str
@@ -138,7 +143,14 @@ class SimulatedRecording:
     fidgety: NDArray[np.float64] = field(repr=False)
     image: NDArray[np.float64] = field(repr=False)
     movement: Movement = field(repr=False)
+    body: Proportions = field(repr=False)
     camera: Camera = field(repr=False)
+    sway: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def filmed(self) -> NDArray[np.float64]:
+        """Where the joints truly were in the film (T, V, 2), sway and zoom included, in pixels."""
+        return shake(self.image, self.sway)
 
 
 def simulate_infant(
@@ -232,7 +244,8 @@ def _film(
     image = project(joints, camera)  # (T, V, 2)
     scale = camera.focal_px / float(np.linalg.norm(camera.center - (0.0, 0.35, 0.0)))
     wobble, _, _ = band_process(time, (0.05, 1.5), None, 4, filming)
-    seen = shake(image, wobble, camera, config.camera, scale)
+    sway = sway_of(wobble, camera, config.camera, scale)  # (T, 2, 3)
+    seen = shake(image, sway)
     hidden = _self_hidden(joints)
     xy, confidence = track(seen, hidden, rate, camera.size, scale, config.tracker, tracking)
     pose = Pose.at_fps(xy, confidence, rate, SKELETON, camera.size, source="simulated")
@@ -241,7 +254,9 @@ def _film(
         "fidgety": movement.fidgety,
         "image": image,
         "movement": movement,
+        "body": body,
         "camera": camera,
+        "sway": sway,
     }
 
 

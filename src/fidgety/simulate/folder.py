@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from fidgety.errors import StudyError
 from fidgety.files import make_folder, whole_file, write_json, write_text
+from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
 from fidgety.simulate.body import SKELETON
 from fidgety.simulate.cohort import (
@@ -26,6 +27,7 @@ from fidgety.simulate.cohort import (
     SimulationConfig,
     simulate_cohort,
 )
+from fidgety.simulate.film import check_longest, write_film
 
 __all__ = ["simulate_study"]
 
@@ -41,6 +43,7 @@ def simulate_study(
     difficulty: Difficulty | SimulationConfig = "medium",
     recordings_per_infant: int = 1,
     openpose_json: bool = False,
+    films: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a study folder of simulated infants.
@@ -69,6 +72,9 @@ def simulate_study(
         Recordings of each infant.
     openpose_json : bool
         Also write ``openpose_json/<recording>/<recording>_<frame>_keypoints.json``.
+    films : int, optional
+        Also draw each recording as a film whose longer side has so many pixels, as
+        ``films/<recording>.mp4``. Needs the extra `video`.
     progress : callable, optional
         Called with the recordings written so far and their total.
 
@@ -80,10 +86,17 @@ def simulate_study(
     Raises
     ------
     StudyError
-        E230 to E236 as `simulate_cohort`; E238 the folder holds something else.
+        E230 to E236 as `simulate_cohort`; E238 the folder holds something else; E239
+        films too small or too large.
+    VideoError
+        E607 the extra `video` is missing.
     FileError
         E501 to E503 the system refused to write.
     """
+    if films is not None:
+        check_longest(films)
+        library("av", extra="video")
+        library("cv2", extra="video")
     cohort = simulate_cohort(
         infants,
         abnormal_fraction=abnormal_fraction,
@@ -108,6 +121,10 @@ def simulate_study(
     total = infants * recordings_per_infant
     for done, recording in enumerate(_chained(first, cohort), start=1):
         _write_recording(folder, recording, openpose_json)
+        if films is not None:
+            write_film(
+                recording, folder / "films" / f"{recording.name}.mp4", longest=films, seed=seed
+            )
         labels.append(
             (
                 recording.infant_id,
