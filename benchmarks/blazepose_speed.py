@@ -7,8 +7,8 @@ The plain loop decodes a frame, cuts the body out, runs the landmark model as pu
 the next square from its result: no search, no film measures, no checks; with one thread, and with
 one a core. All run in turn in one process, on a film of a swinging person written for it; the best
 of the repeats counts. CPU time counts all threads. With ``--memory`` films of so many minutes
-(1080p, 30 frames/s, a short one over and over) are estimated, each in a process of its own, and the peak of its memory is
-printed.
+(1080p, 30 frames/s, a short one over and over) are estimated, each in a process of its own, and the
+peak of its memory is printed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FPS, SIDE, LOOP_S = 30, 256, 2
 
 
 def plain(video: Path, threads: int) -> int:
-    """Decode, crop, landmarks, next square, one after the other: the published models as they are."""
+    """Decode, crop, landmarks, next square, one after the other; the published models."""
     detector = Detector(weights_path("pose_detection.tflite"), threads)
     model = interpreter(weights_path("pose_landmark_full.tflite"), threads)
     into = model.get_input_details()[0]["index"]

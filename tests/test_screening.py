@@ -198,3 +198,54 @@ def test_a_full_disk_stops_at_once(folder, assessor, tmp_path, monkeypatch):
 
 def test_statuses():
     assert exit_status([]) == 0
+
+
+def test_one_file_of_many_infants(assessor, tmp_path):
+    """Every infant in it is a recording of its own, unless one is asked for."""
+    path = tmp_path / "parts.csv"
+    rows = ["video,frame,bp,x,y,fps,pixel_x,pixel_y,c"]
+    poses = {"first": film_of(0, seconds=4.0), "../second": film_of(1, seconds=4.0)}
+    for name, pose in poses.items():
+        width, height = pose.size
+        for frame in range(len(pose)):
+            for joint, (x, y), c in zip(
+                pose.skeleton.joints, pose.xy[frame], pose.confidence[frame], strict=True
+            ):
+                part = "".join(word.capitalize() for word in joint.split("_"))
+                part = part.replace("Right", "R").replace("Left", "L")
+                if c > 0:
+                    rows.append(f"{name},{frame},{part},{x},{y},{pose.fps},{width},{height},{c}")
+    path.write_text("\n".join(rows) + "\n")
+    found = find_inputs([path])
+    assert [item.individual for item in found] == ["../second", "first"]
+    results = screen(found, assessor, tmp_path / "out")
+    by_name = {result.name: result for result in results}
+    assert by_name["first"].state in ("assessed", "refused")
+    (other,) = (result for name, result in by_name.items() if name != "first")
+    assert other.error is not None
+    assert other.error.code == "E209"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.fidgety", "out", "parts.csv"]
+    only = find_inputs([path], individual="first")
+    assert [(item.name, item.individual) for item in only] == [("parts", "first")]
+
+
+def test_progress_within_a_film(videos, assessor, films, tmp_path, monkeypatch):
+    def estimate(path, backend, progress=None, **options):
+        progress(10.0, 20.0)
+        progress(5.0, float("nan"))
+        return films["a"]
+
+    monkeypatch.setattr(screening, "estimate", estimate)
+    told = []
+    screen(find_inputs([videos])[:2], assessor, tmp_path / "o", progress=lambda *a: told.append(a))
+    assert [round(done, 3) for done, *_ in told] == [0.475, 1, 1.475, 2]
+    assert {total for _, total, _ in told} == {2}
+
+
+def test_a_damaged_pose_of_a_film_is_made_anew(videos, assessor, estimator, tmp_path):
+    only = [item for item in find_inputs([videos]) if item.name == "a"]
+    screen(only, assessor, tmp_path / "out")
+    (tmp_path / "out" / "a" / "pose.parquet").write_bytes(b"PAR1")
+    (tmp_path / "out" / "a" / "report.html").unlink()
+    assert screen(only, assessor, tmp_path / "out")[0].state == "assessed"
+    assert len(estimator) == 2

@@ -48,8 +48,10 @@ def test_every_orientation_occurs():
     assert neck[1] < hips[1]
 
 
-def shaken(xy, wobble, camera=DOWN, config=CameraConfig()):
-    return shake(xy, sway_of(np.array([wobble], dtype=float), camera, config, 100.0))
+def shaken(xy, wobble, camera=DOWN, config=None):
+    return shake(
+        xy, sway_of(np.array([wobble], dtype=float), camera, config or CameraConfig(), 100.0)
+    )
 
 
 def test_shake_moves_the_whole_image():

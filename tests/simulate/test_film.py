@@ -1,4 +1,4 @@
-"""Films of simulated infants: joints where the truth says, sway and times kept, looks an infant's."""
+"""Films of simulated infants: joints where the truth says, sway and times kept."""
 
 from dataclasses import replace
 

@@ -14,7 +14,7 @@ __all__ = ["Report", "progress"]
 class Report(Protocol):
     """Called with what is done, the total, and the name of the item."""
 
-    def __call__(self, done: int, total: int, name: str = "") -> None:
+    def __call__(self, done: float, total: int, name: str = "") -> None:
         """Show it."""
         ...
 
@@ -42,14 +42,14 @@ def progress(what: str) -> Iterator[Report]:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None, item="")
 
-            def show(done: int, total: int, name: str = "") -> None:
+            def show(done: float, total: int, name: str = "") -> None:
                 bar.update(task, completed=done, total=total, item=name)
 
             yield show
         return
     started, shown = time.monotonic(), 0.0
 
-    def tell(done: int, total: int, name: str = "") -> None:
+    def tell(done: float, total: int, name: str = "") -> None:
         nonlocal shown
         now = time.monotonic() - started
         if done < total and now - shown < 10:  # a line every ten seconds, and the last
@@ -57,6 +57,6 @@ def progress(what: str) -> Iterator[Report]:
         shown = now
         left = now / done * (total - done) if done else float("nan")
         tail = f", about {left:.0f} s left" if done < total else f", {now:.0f} s"
-        print(f"{what}: {done} of {total}{tail}", file=sys.stderr)
+        print(f"{what}: {round(done, 2):.12g} of {total}{tail}", file=sys.stderr)
 
     yield tell

@@ -54,10 +54,10 @@ def draw_body(canvas: Canvas, joints: Floats, looks: Looks) -> None:
     head = _head(at)
     canvas.limb(at["neck"] + 0.04 * up, head[0], (0.16, 0.15), skin)
     for side in ("right", "left"):
-        _arm(canvas, *(at[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist")), skin)
-        _leg(
-            canvas, *(at[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle")), pelvis[2], skin
-        )
+        shoulder, elbow, wrist = (at[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
+        _arm(canvas, shoulder, elbow, wrist, skin)
+        hip, knee, ankle = (at[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle"))
+        _leg(canvas, hip, knee, ankle, pelvis[2], skin)
     _face(canvas, *head, at, looks)
 
 
