@@ -9,8 +9,10 @@ import json
 import logging
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,12 @@ from fidgety.errors import FidgetyError, StudyError
 from fidgety.files import existing, file_error, make_folder, parse_json, write_text
 from fidgety.pose.estimators import estimate
 from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
-from fidgety.pose.formats import find_recordings, read
+from fidgety.pose.formats import find_parts, read
 from fidgety.pose.overlay import Privacy, draw_overlay
 from fidgety.pose.pose import Pose, read_native
 from fidgety.report import write_pdf, write_report
 from fidgety.study.batch import lost, our_fault
+from fidgety.study.names import safe_name
 
 __all__ = ["Input", "Screened", "exit_status", "find_inputs", "screen"]
 
@@ -59,12 +62,15 @@ class Input:
         A pose format, or "video".
     error : FidgetyError or None
         Why it can be none.
+    individual : str or None
+        Which one is meant, where a file or folder holds several.
     """
 
     name: str
     path: Path
     format: str
     error: FidgetyError | None = None
+    individual: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,23 @@ class Screened:
         return "refused" if self.assessment["quality"]["verdict"] == "refused" else "assessed"
 
 
-def find_inputs(paths: Iterable[str | os.PathLike[str]], format: str = "auto") -> list[Input]:
+def find_inputs(
+    paths: Iterable[str | os.PathLike[str]],
+    format: str = "auto",
+    individual: str | None = None,
+) -> list[Input]:
     """Recordings among paths; a folder stands for the films and pose recordings in it.
 
     A path that holds none is an input with an error, so that it does not stop the others.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Films, pose files, or folders of them.
+    format : str
+        Of the poses: a name of `fidgety.pose.formats.FORMATS`, or "auto".
+    individual : str, optional
+        The only one wanted of each file or folder that holds several recordings; all by default.
 
     Raises
     ------
@@ -115,7 +134,7 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]], format: str = "auto") -
     found: list[Input] = []
     for path in map(Path, paths):
         try:
-            found += _inside(existing(path), format)
+            found += _inside(existing(path), format, individual)
         except FidgetyError as error:
             found.append(Input(path.stem or path.name, path, "", error))
     names = [item.name.casefold() for item in found]
@@ -131,20 +150,36 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]], format: str = "auto") -
     return found
 
 
-def _inside(path: Path, format: str) -> list[Input]:
+def _inside(path: Path, format: str, individual: str | None) -> list[Input]:
     """The films and pose recordings at a path."""
-    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    try:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    except OSError as error:
+        raise file_error(error, path) from error
     films = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
     found = [Input(film.stem, film, "video") for film in films]
     if films and len(films) == len(inside):
         return found
     try:
-        poses = find_recordings(path, format)
+        poses = find_parts(path, format, individual)
     except FidgetyError as error:
         if films and error.code == "E332":
             return found  # a folder of films and notes
         raise
-    return found + [Input(name, place, kind) for name, place, kind in poses if place not in films]
+    for name, place, kind, part in poses:
+        if place not in films:
+            found.append(_named(Input(name, place, kind, individual=part)))
+    return found
+
+
+def _named(item: Input) -> Input:
+    """The input, with an error if its name, which a file may state, cannot be a folder."""
+    try:
+        safe_name(item.name, item.path.name)
+    except StudyError as error:
+        name = f"{item.path.stem}_{zlib.crc32(item.name.encode()):08x}"
+        return replace(item, name=name, error=error)
+    return item
 
 
 def screen(
@@ -156,15 +191,13 @@ def screen(
     skeleton: str | None = None,
     fps: float | None = None,
     size: Sequence[int] | None = None,
-    individual: str | None = None,
     backend: str = "blazepose",
     estimator_options: dict[str, Any] | None = None,
     overlay: Privacy | None = None,
     interactive: bool = True,
     pdf: bool = False,
     workers: int | Engine = 1,
-    progress: Callable[[int, int, str], None] | None = None,
-    film_progress: Callable[[float, float], None] | None = None,
+    progress: Callable[[float, int, str], None] | None = None,
 ) -> list[Screened]:
     """Assess recordings, each into its own folder of `out`; write ``summary.csv``.
 
@@ -180,7 +213,7 @@ def screen(
         Output folder.
     age_weeks : float, optional
         Corrected age, of all the recordings.
-    skeleton, fps, size, individual
+    skeleton, fps, size
         What pose files do not say themselves.
     backend, estimator_options
         Pose estimator for films, as `fidgety.pose.estimators.estimate`.
@@ -194,9 +227,8 @@ def screen(
     workers : int or Engine
         Processes, or a cluster. Their number changes nothing in the results.
     progress : callable (done, total, name), optional
-        Called after each recording.
-    film_progress : callable (seconds done, seconds in all), optional
-        Called while a film is looked at, if the work is done here.
+        Called after each recording; if the work is done here, also while a film is looked at: then
+        `done` is no whole number.
 
     Raises
     ------
@@ -207,12 +239,7 @@ def screen(
     task = _Task(
         assessor,
         folder,
-        {
-            "skeleton": skeleton,
-            "fps": fps,
-            "size": list(size) if size else None,
-            "individual": individual,
-        },
+        {"skeleton": skeleton, "fps": fps, "size": list(size) if size else None},
         {"backend": backend, **(estimator_options or {})},
         age_weeks,
         overlay,
@@ -220,8 +247,14 @@ def screen(
         pdf,
     )
     engine = engine_of(workers)
-    work = partial(_screened, task, film_progress=film_progress if engine.here else None)
     found: dict[str, Screened] = {}
+
+    def within(item: Input, share: float) -> None:
+        if progress:
+            progress(len(found) + 0.95 * share, len(inputs), item.name)  # the rest is to assess it
+
+    # Several processes leave no core for threads, and have no way to tell how far they are.
+    work = partial(_screened, task, within=within if engine.here else None)
     for item, result in spread(work, inputs, engine):
         if isinstance(result, Lost):
             result = Screened(item.name, folder / item.name, None, error=lost(item.name, result))
@@ -251,21 +284,22 @@ class _Task:
 
 
 def _screened(
-    task: _Task, item: Input, *, film_progress: Callable[[float, float], None] | None = None
+    task: _Task, item: Input, *, within: Callable[[Input, float], None] | None = None
 ) -> Screened:
     """Assess one recording into its folder, unless that is done; never raises."""
+    said = {**task.said, "individual": item.individual}
     place, began = task.out / item.name, time.monotonic()
     try:
         if item.error is not None:
             raise item.error
-        key = _key(item, task.assessor, {**task.said, **task.options, "age_weeks": task.age_weeks})
+        key = _key(item, task.assessor, {**said, **task.options, "age_weeks": task.age_weeks})
         content = _standing(place, key)
         kept = content is not None
         if content is None:
             if item.format == "video":
-                pose = _estimated(item, place, key, task.options, film_progress)
+                pose = _estimated(item, place, key, task.options, within)
             else:
-                pose = read(item.path, format=item.format, **task.said)
+                pose = read(item.path, format=item.format, **said)
             assessment = task.assessor.assess(pose, name=item.name, age_weeks=task.age_weeks)
             content = _saved(assessment, place, key, task.interactive)
         if task.overlay is not None and item.format == "video":
@@ -335,7 +369,7 @@ def _estimated(
     folder: Path,
     key: str,
     options: dict[str, Any],
-    progress: Callable[[float, float], None] | None,
+    within: Callable[[Input, float], None] | None,
 ) -> Pose:
     """The pose in a film; kept in the folder, so that another model need not look again."""
     path = folder / "pose.parquet"
@@ -343,12 +377,18 @@ def _estimated(
     looked_at = json.dumps([key.split("-")[0], options], sort_keys=True, default=str)
     film_key = hashlib.sha256(looked_at.encode()).hexdigest()
     if path.exists():
-        pose = read_native(path)
-        if any(step.get("film_key") == film_key for step in pose.history):
-            return pose
-    backend = options["backend"]
-    more = {name: value for name, value in options.items() if name != "backend"}
-    pose = estimate(item.path, backend, progress=progress, **more)
+        with suppress(FidgetyError):  # a damaged file is made anew
+            pose = read_native(path)
+            if any(step.get("film_key") == film_key for step in pose.history):
+                return pose
+    more: dict[str, Any] = {"threads": 1} if within is None else {}
+    more |= {name: value for name, value in options.items() if name != "backend"}
+
+    def told(seconds: float, length: float) -> None:
+        if within is not None and length > 0:  # also false if it is not known
+            within(item, min(1.0, seconds / length))
+
+    pose = estimate(item.path, options["backend"], progress=told, **more)
     pose = pose.then("screen", arguments={"film_key": film_key})
     pose.save(path)
     return pose

@@ -129,7 +129,7 @@ def assess_command(
     from fidgety.screening import exit_status, find_inputs, screen
 
     assessor = Assessor.load(model)
-    found = find_inputs(inputs, format)
+    found = find_inputs(inputs, format, individual)
     with claimed(out), progress("Assessing") as show:
         results = screen(
             found,
@@ -139,7 +139,6 @@ def assess_command(
             skeleton=skeleton,
             fps=fps,
             size=size,
-            individual=individual,
             backend=backend,
             estimator_options=_estimator_options(weights, region),
             overlay=privacy if overlay else None,
