@@ -27,7 +27,7 @@ def film() -> Pose:
 
 @pytest.fixture(scope="module")
 def assessor() -> Assessor:
-    return Assessor(TrainedModel(checkpoint(), network()))
+    return Assessor(TrainedModel(checkpoint(), (network(),)))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_the_parts_add_up(assessment):
 
 def test_contributions_explain_the_logit_of_one_window(film):
     whole = checkpoint(window={"length_s": 100.0, "overlap_s": 0.0})
-    found = Assessor(TrainedModel(whole, network())).assess(film)
+    found = Assessor(TrainedModel(whole, (network(),))).assess(film)
     bias = network().output.bias.item()
     total = sum(clip["contribution"] for clip in found.clips) + bias
     assert expit(total) == pytest.approx(found.risk_raw, abs=1e-5)
@@ -100,7 +100,7 @@ def test_a_film_goes_through_the_estimator(assessor, film, tmp_path, monkeypatch
 
 def decided(monkeypatch, film, low, high, risk):
     monkeypatch.setattr(assess, "spread", lambda *_: np.array([low, high]))
-    model = TrainedModel(checkpoint(), network())
+    model = TrainedModel(checkpoint(), (network(),))
     found = replace_risk(model, risk)
     return Assessor(found).assess(film)
 
@@ -110,7 +110,7 @@ def replace_risk(model: TrainedModel, risk: float) -> TrainedModel:
     changed = network()
     changed.output.weight.data.zero_()
     changed.output.bias.data.fill_(float(logit(risk)))
-    return TrainedModel(model.checkpoint, changed)
+    return TrainedModel(model.checkpoint, (changed,))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_model_of_another_skeleton_is_refused(film):
     other = STAM(STAMConfig(skeleton="body25", widths=(4,), z_dim=4, max_hop=1)).eval()
     content = checkpoint().of(other, fps=30.0, profile="fidgety", profile_config={"fps": 30.0})
     with pytest.raises(CheckpointError, match=r"E406.*body25.*openpose18"):
-        Assessor(TrainedModel(content, other)).assess(film)
+        Assessor(TrainedModel(content, (other,))).assess(film)
 
 
 def test_a_hidden_joint_is_masked_not_invented(assessor, film):
@@ -165,3 +165,21 @@ def test_a_hidden_joint_is_masked_not_invented(assessor, film):
     wrist = found.joints[4] if found.joints else None
     assert wrist is None or wrist["movement"] is None
     assert replace(found).quality["reasons"]
+
+
+def test_abstention_and_scope_decide_where_the_model_carries_them(film):
+    rule = {"kind": "class-conditional conformal", "abnormal_from": 0.0, "normal_to": 1.0,
+            "error": 0.1, "abnormal": 20, "normal": 20}  # fmt: skip
+    for risk, decision in ((0.9, "abnormal"), (0.2, "normal"), (0.6, "cannot_say")):
+        model = replace_risk(TrainedModel(checkpoint(abstention=rule), (network(),)), risk)
+        found = Assessor(model).assess(film)
+        assert found.decision == decision
+        assert found.content["stated_error"] == 0.1
+    assert "stated error rate of 10%" in found.content["decision_reason"]
+    narrow = {"kind": "robust mahalanobis", "names": ["arm_speed"], "centre": [50.0],
+              "scale": [1.0], "precision": [[1.0]], "limit": 1.0, "false_alarm": 0.05,
+              "infants": 20}  # fmt: skip
+    found = Assessor(TrainedModel(checkpoint(scope=narrow), (network(),))).assess(film)
+    assert found.decision == "cannot_say"
+    assert found.content["scope"]["in_scope"] is False
+    assert "arm speed" in found.content["decision_reason"]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,14 @@ import numpy as np
 
 from fidgety.errors import PoseError
 from fidgety.files import existing, write_json
-from fidgety.models.explain import deletion_check, joint_movement, movement_of_parts, spread
-from fidgety.models.inference import Inference
+from fidgety.models.ensemble import Found
+from fidgety.models.explain import (
+    explanation_check,
+    joint_movement,
+    movement_of_parts,
+    randomised,
+    spread,
+)
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import Clips, PoseSequence, pose_sequence
 from fidgety.pose.estimators import estimate
@@ -29,6 +36,7 @@ from fidgety.pose.quality import (
     assess_quality,
     mend,
 )
+from fidgety.statistics import ScopeCheck
 
 __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
 
@@ -169,30 +177,62 @@ class Assessor:
             return _assessment(content, _refused(quality, error))
         return _assessment(content, quality, self._said(sequence, clips, found))
 
-    def _said(self, sequence: PoseSequence, clips: Clips, found: Inference) -> dict[str, Any]:
+    def _said(self, sequence: PoseSequence, clips: Clips, found: Found) -> dict[str, Any]:
         raw = found.risk
         risk = float(self.model.calibrated(raw))
         low, high = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
-        low, high = min(low, risk), max(high, risk)  # a percentile interval may miss its own point
-        sure = not low < THRESHOLD <= high
-        decision: Decision = "cannot_say"
-        if sure:
-            decision = "abnormal" if risk >= THRESHOLD else "normal"
+        interval = (min(low, risk), max(high, risk))  # a percentile may miss its own point
+        inside = self.model.rules.scope_of(sequence)
+        decision, reason = self._decided(raw, risk, interval, inside)
+        members = len(self.model.networks)
         return {
             "risk": risk,
             "risk_raw": raw,
-            "interval": [float(low), float(high)],
-            "interval_of": "clips drawn anew from this recording; the model is taken as it is",
+            "interval": [float(bound) for bound in interval],
+            "interval_of": "clips drawn anew from this recording; the model is taken as it is"
+            if members == 1
+            else f"clips drawn anew from this recording, and the {members} members of the model, "
+            "each trained without some of the infants",
             "decision": decision,
-            "decision_reason": None
-            if sure
-            else f"parts of the recording speak for either side of {THRESHOLD}",
-            "calibrated": self.model.calibrator is not None,
+            "decision_reason": reason,
+            "stated_error": None
+            if self.model.rules.abstention is None
+            else self.model.rules.abstention.error,
+            "scope": None if inside is None else _scope(inside),
+            "calibrated": self.model.rules.calibrator is not None,
             "clips": _clips(clips, found),
             "joints": _joints(sequence, found, self.model.checkpoint.skeleton.joints),
             "movement": movement_of_parts(sequence, self.model.checkpoint.skeleton),
-            "explanation_check": deletion_check(found, np.random.default_rng(self.seed)),
+            "explanation_check": explanation_check(
+                found, np.random.default_rng(self.seed), self._random.infer(clips)
+            ),
         }
+
+    @cached_property
+    def _random(self) -> TrainedModel:
+        """The same networks with random weights, against which explanations are checked."""
+        return randomised(self.model, self.seed)
+
+    def _decided(
+        self, raw: float, risk: float, interval: tuple[float, float], inside: ScopeCheck | None
+    ) -> tuple[Decision, str | None]:
+        """Decision, and why it is what it is where that needs saying."""
+        if inside is not None and not inside.in_scope:
+            return "cannot_say", _scope(inside)["text"]
+        said = self.model.rules.decide([raw])
+        if said is not None:
+            rule = self.model.rules.abstention
+            assert rule is not None
+            answer: Decision = said[0]
+            if answer == "cannot_say":
+                return answer, (
+                    f"the score fits abnormal and normal infants alike, or neither, at a stated "
+                    f"error rate of {rule.error:.0%}"
+                )
+            return answer, None
+        if interval[0] < THRESHOLD <= interval[1]:
+            return "cannot_say", f"parts of the recording speak for either side of {THRESHOLD}"
+        return "abnormal" if risk >= THRESHOLD else "normal", None
 
     def _about(self, pose: Pose, name: str, age_weeks: float | None) -> dict[str, Any]:
         known = self.model.checkpoint
@@ -257,7 +297,19 @@ def _refused(quality: Quality, error: PoseError) -> Quality:
     return Quality("refused", (reason, *quality.reasons), quality.usable_seconds, quality.measures)
 
 
-def _clips(clips: Clips, found: Inference) -> list[dict[str, Any]]:
+def _scope(check: ScopeCheck) -> dict[str, Any]:
+    odd = ", ".join(name.replace("_", " ") for name, _ in check.strangest[:3])
+    return {
+        "in_scope": check.in_scope,
+        "score": _or_none(check.distance),
+        "limit": check.limit,
+        "text": ""
+        if check.in_scope
+        else f"This recording is unlike those the model was trained on, most of all in: {odd}.",
+    }
+
+
+def _clips(clips: Clips, found: Found) -> list[dict[str, Any]]:
     return [
         {
             "start_s": round(float(start), 3),
@@ -272,9 +324,7 @@ def _clips(clips: Clips, found: Inference) -> list[dict[str, Any]]:
     ]
 
 
-def _joints(
-    sequence: PoseSequence, found: Inference, names: tuple[str, ...]
-) -> list[dict[str, Any]]:
+def _joints(sequence: PoseSequence, found: Found, names: tuple[str, ...]) -> list[dict[str, Any]]:
     attention = found.clip_attention @ found.joint_attention  # (V,) sums to 1
     table = found.joint_contribution  # (K, V)
     parts = None if table is None else table.sum(axis=0)

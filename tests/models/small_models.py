@@ -60,4 +60,4 @@ def trained(model: STAM | None = None, **more: Any) -> TrainedModel:
         "window": {"length_s": 4.0, "overlap_s": 1.0},
         **more,
     }
-    return TrainedModel(Checkpoint.of(made, **settings), made)
+    return TrainedModel(Checkpoint.of(made, **settings), (made,))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import logit
 from small_models import CLIP, WINDOW, network, sequence, trained
 
 from fidgety.errors import CheckpointError, PoseError
@@ -35,11 +36,11 @@ def test_without_calibration_risks_stay_raw():
 
 def test_calibration_travels_with_the_model(tmp_path):
     scores, labels = [0.1, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.9], [0, 0, 0, 0, 1, 1, 1, 1]
-    calibrator = fit_calibrator(scores, labels)
+    calibrator = fit_calibrator(logit(scores), labels)
     model = trained(calibration=calibrator.to_dict())
     loaded = TrainedModel.load(save_checkpoint(tmp_path / "m.fidgety", model.checkpoint))
     np.testing.assert_allclose(
-        loaded.calibrated(scores), calibrator.probability(scores), rtol=1e-12
+        loaded.calibrated(scores), calibrator.probability(logit(scores)), rtol=1e-9
     )
     assert np.ndim(loaded.calibrated(0.5)) == 0
 

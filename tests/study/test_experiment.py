@@ -10,14 +10,29 @@ import pytest
 
 from fidgety.errors import ConfigError, StudyError
 from fidgety.models.quantiles import QuantileRegression
-from fidgety.study import experiment
+from fidgety.study import crossfit
 from fidgety.study.comparison import compare
-from fidgety.study.experiment import cross_validate, read_predictions
+from fidgety.study.experiment import (
+    cross_validate,
+    examples_by_profile,
+    read_predictions,
+    tasks_of,
+)
+from fidgety.study.fold_models import fold_model
 from fidgety.study.methods import METHODS
+from fidgety.study.predictions import read_decisions
 from fidgety.study.splits import make_splits
 
 pytestmark = pytest.mark.usefixtures("tiny")
 NAMES = ["stam", "quantiles"]
+
+
+@pytest.fixture(autouse=True)
+def _few_inner_folds(monkeypatch):
+    """Five infants of a class, two folds: two inner folds are what there is room for."""
+    monkeypatch.setattr(
+        cross_validate, "__kwdefaults__", {**cross_validate.__kwdefaults__, "inner": 2}
+    )
 
 
 def test_every_recording_is_predicted_once_a_model_and_repeat(study, tmp_path):
@@ -33,7 +48,7 @@ def test_every_recording_is_predicted_once_a_model_and_repeat(study, tmp_path):
     assert read_predictions(tmp_path / "cv") == rows
     assert [done for done, *_ in told] == list(range(1, 9))
     for row in rows:
-        split = make_splits(study, 2, row.repeat)[row.fold]
+        split = make_splits(study, 2, row.repeat, 0.0)[row.fold]
         assert row.infant_id in split.test
         assert row.label == study.infants[row.infant_id]
     found = compare(tmp_path / "cv")
@@ -73,30 +88,95 @@ def test_no_model_is_asked_about_what_it_was_fitted_to(study, tmp_path, monkeypa
     monkeypatch.setitem(
         METHODS, "quantiles", replace(METHODS["quantiles"], classifier=lambda: Spy(log))
     )
-    cross_validate(study, ["quantiles"], tmp_path, folds=2)
-    assert len(log) == 4
+    cross_validate(study, ["quantiles"], tmp_path, folds=2, inner=2)
+    assert len(log) == 2 * (2 + 1)  # two inner parts and the whole training part
     for fitted, asked in log:
         assert not set(fitted) & set(asked)
 
 
-def test_networks_see_training_and_validation_parts_only(study, tmp_path, monkeypatch):
-    calls, calibrated = [], []
-    fit, calibrator = experiment.fit, experiment.fit_calibrator
+def test_nothing_of_a_fold_sees_its_test_infants(study, tmp_path, monkeypatch):
+    """Members, their infants left out, and the rules: all within the training part."""
+    fitted, asked, ruled = [], [], []
+    fit, scores, rules = crossfit.fit, crossfit.scores, crossfit.fit_rules
 
-    def spy(train, val, *rest, **more):
-        calls.append(({e.infant_id for e in train}, {e.infant_id for e in val}))
+    def spy_fit(train, val, *rest, **more):
+        fitted.append({e.infant_id for e in train})
+        assert val == ()
         return fit(train, val, *rest, **more)
 
-    def spy_too(scores, labels, infants):
-        calibrated.append(set(infants))
-        return calibrator(scores, labels, infants=infants)
+    def spy_scores(model, examples, config):
+        asked.append({e.infant_id for e in examples})
+        return scores(model, examples, config)
 
-    monkeypatch.setattr(experiment, "fit", spy)
-    monkeypatch.setattr(experiment, "fit_calibrator", spy_too)
-    cross_validate(study, ["stam"], tmp_path, folds=2)
-    splits = make_splits(study, 2, 0)
-    assert calls == [(set(s.train), set(s.val)) for s in splits]
-    assert calibrated == [set(s.val) for s in splits]
+    def spy_rules(held, labels, infants, **more):
+        ruled.append((set(infants), set(more["feature_infants"])))
+        return rules(held, labels, infants, **more)
+
+    monkeypatch.setattr(crossfit, "fit", spy_fit)
+    monkeypatch.setattr(crossfit, "scores", spy_scores)
+    monkeypatch.setattr(crossfit, "fit_rules", spy_rules)
+    cross_validate(study, ["stam"], tmp_path, folds=2, inner=2)
+    for fold, split in enumerate(make_splits(study, 2, 0, 0.0)):
+        train, test = set(split.train), set(split.test)
+        members, scored = fitted[2 * fold : 2 * fold + 2], asked[4 * fold : 4 * fold + 4]
+        held = scored[:2]
+        assert all(member | out == train for member, out in zip(members, held, strict=True))
+        assert all(not member & out for member, out in zip(members, held, strict=True))
+        assert held[0] | held[1] == train
+        assert not held[0] & held[1]
+        assert scored[2:] == [test, test]
+        assert ruled[fold] == (train, train)
+
+
+def test_a_fold_keeps_a_model_that_scores_as_it_did(study, tmp_path):
+    rows = cross_validate(study, NAMES, tmp_path, folds=2, inner=2)
+    for task in tasks_of(study, tmp_path, NAMES, repeats=1):
+        model = fold_model(task)
+        own = [r for r in rows if (r.model, r.fold) == (task.label, task.split.fold)]
+        assert model.test == {row.infant_id for row in own} == set(task.split.test)
+        examples = examples_by_profile(task, task.split.test)
+        scores = model.scores([e.sequence for e in examples])
+        np.testing.assert_allclose(scores, [row.score for row in own], atol=1e-6)
+        np.testing.assert_allclose(
+            model.rules.risk(scores), [row.probability for row in own], atol=1e-5
+        )
+
+
+def test_decisions_stand_beside_the_predictions(study, tmp_path):
+    rows = cross_validate(study, ["quantiles"], tmp_path, folds=2, inner=2)
+    decided = read_decisions(tmp_path)
+    assert [d.recording for d in decided] == [row.recording for row in rows]
+    for row, said in zip(rows, decided, strict=True):
+        assert said.forced == ("abnormal" if row.probability >= said.threshold else "normal")
+        assert said.decision == ""  # two or three infants of a class support no stated error
+
+
+def test_the_training_part_chooses_among_candidates(study, tmp_path, monkeypatch):
+    """The candidate that cannot tell anything apart is left."""
+
+    class Constant:
+        def fit(self, sequences, labels):
+            return self
+
+        def risk(self, sequences):
+            return np.full(len(sequences), 0.5)
+
+    good = METHODS["quantiles"]
+    both = {"constant": replace(good, classifier=Constant), "quantiles": good}
+    # Labels are planted in speed, so that quantiles are right in every inner fold.
+    monkeypatch.setattr(crossfit, "_held_auc", lambda train, held: float(np.ptp(held)))
+    monkeypatch.setitem(METHODS, "chosen", replace(good, candidates=both))
+    cross_validate(study, ["chosen"], tmp_path, folds=2, inner=2)
+    for fold in range(2):
+        about = json.loads(
+            (tmp_path / f"folds/repeat0_fold{fold}/chosen/fold.json").read_text("utf-8")
+        )
+        assert about["candidate"] == "quantiles"
+
+
+def test_too_few_infants_for_the_folds_says_how_many(study, tmp_path):
+    with pytest.raises(StudyError, match=r"E213 .*5 infants, 4 folds with 4 inner folds need 6"):
+        cross_validate(study, ["quantiles"], tmp_path, folds=4, inner=4)
 
 
 def test_finished_folds_are_kept_and_the_others_made(study, tmp_path, monkeypatch):
@@ -106,7 +186,7 @@ def test_finished_folds_are_kept_and_the_others_made(study, tmp_path, monkeypatc
         raise StudyError("E202", "Broken on purpose")
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "fit", broken)
+        patch.setattr(crossfit, "fit", broken)
         with pytest.raises(StudyError, match=r"E272 2 of 4 folds failed: stam, repeat 0, fold 0"):
             cross_validate(study, NAMES, tmp_path / "cut", folds=2)
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "cut" / "folds").rglob("predictions.csv")}
@@ -135,7 +215,7 @@ def test_a_kill_between_folds_changes_nothing(study, tmp_path):
 
 
 def test_our_own_fault_in_one_fold_is_told_with_the_others_kept(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(experiment, "fit", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(crossfit, "fit", lambda *_, **__: 1 / 0)
     with pytest.raises(StudyError, match=r"E272.*E229.*ZeroDivisionError"):
         cross_validate(study, NAMES, tmp_path, folds=2)
 
@@ -181,7 +261,7 @@ def test_a_bad_recording_is_named(study, tmp_path):
         cross_validate(study, ["quantiles"], tmp_path, folds=2)
 
 
-@pytest.mark.parametrize("wrong", [{"repeats": 0}, {"workers": 0}, {"folds": 1}])
+@pytest.mark.parametrize("wrong", [{"repeats": 0}, {"workers": 0}, {"folds": 1}, {"inner": 0}])
 def test_impossible_numbers(study, tmp_path, wrong):
     with pytest.raises(ConfigError, match="E702"):
         cross_validate(study, ["quantiles"], tmp_path, **wrong)

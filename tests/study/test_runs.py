@@ -13,6 +13,7 @@ from small_studies import write_sequences
 
 from fidgety.errors import CheckpointError, PoseError, StudyError
 from fidgety.models.checkpoint import load_checkpoint
+from fidgety.models.ensemble import logits
 from fidgety.models.trained import TrainedModel
 from fidgety.statistics.calibrators import fit_calibrator
 from fidgety.study.runs import Validation, examples_of, frame_rate, train_run, validate_run
@@ -58,11 +59,13 @@ def test_calibration_is_fitted_to_the_validation_part_only(study):
     examples = examples_of(study, division, "val")
     risks = [model.infer(model.clips(e.sequence)).risk for e in examples]
     expected = fit_calibrator(
-        risks, [e.label for e in examples], infants=[e.infant_id for e in examples]
+        logits(risks), [e.label for e in examples], infants=[e.infant_id for e in examples]
     )
-    assert model.calibrator is not None
+    assert model.rules.calibrator is not None
     grid = np.linspace(0.1, 0.9, 5)
-    np.testing.assert_allclose(model.calibrated(grid), expected.probability(grid), atol=1e-5)
+    np.testing.assert_allclose(
+        model.calibrated(grid), expected.probability(logits(grid)), atol=1e-5
+    )
     table = rows_of(run.folder / "predictions_val.csv")
     assert {row["infant_id"] for row in table} == set(division.val)
     np.testing.assert_allclose([float(row["score"]) for row in table], risks, atol=1e-6)

@@ -25,7 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "split": ("study", "Divide a study's infants into folds."),
     "train": ("training", "Train a network on one fold."),
     "validate": ("training", "Measure a trained network on its validation or test part."),
-    "cv": ("training", "Cross-validate several models on the same folds."),
+    "cv": ("evidence", "Cross-validate several models on the same folds; look for leaks."),
+    "robustness": ("evidence", "Measure again on poorer input: frame rate, noise, losses, views."),
+    "explanations": ("evidence", "Test explanations: truth, deletion, random weights."),
+    "learning-curve": ("evidence", "AUC against the number of training infants."),
     "compare": ("training", "Compare the models of a cross-validation."),
     "features": ("features", "Engineered features of a study as a table."),
     "assess": ("recordings", "Assess recordings with a trained model."),
@@ -43,7 +46,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"fidgety.cli.{COMMANDS[cmd_name][0]}")
-        return getattr(module, f"{cmd_name}_command")
+        return getattr(module, f"{cmd_name.replace('-', '_')}_command")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,4 +1,4 @@
-"""Commands that train and measure: train, validate, cv, compare."""
+"""Commands that train and measure: train, validate, compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fidgety.cli.options import engine_given, engine_options
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fidgety.study.study import Study
     from fidgety.study.training import Epoch, NetworkConfig
 
-__all__ = ["compare_command", "cv_command", "train_command", "validate_command"]
+__all__ = ["compare_command", "train_command", "validate_command"]
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -65,16 +64,28 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="32-true", show_default=True)
 @click.option("--mlflow", help="Also log to this MLflow store, such as sqlite:///mlflow.db.")
 @click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
+@click.option(
+    "--final",
+    is_flag=True,
+    help="Train an ensemble on all infants instead of one fold: the model to assess with.",
+)
+@click.option("--inner", default=5, show_default=True, help="With --final: members.")
 def train_command(study: Path, **given: Any) -> None:
     """Train a network on one fold of STUDY (a folder or its config.yaml).
 
     The best epoch is chosen by the validation part; the test part is never looked at.
+
+    With --final all infants are trained on: each member of an ensemble leaves some out, and their
+    scores calibrate it. Its risks carry an interval, a stated error rate and a check of scope.
     """
     from fidgety.claims import claimed
     from fidgety.study.runs import run_folder, train_run
     from fidgety.study.study import Study
 
     opened = Study.open(study, skip_unlabelled=given["skip_unlabelled"])
+    if given["final"]:
+        _train_final(opened, given)
+        return
     source = {
         "fps": given["fps"],
         "channels": None if given["channels"] in (None, "7") else given["channels"],
@@ -106,6 +117,34 @@ def train_command(study: Path, **given: Any) -> None:
         click.echo(f"Kept epoch {run.kept_epoch + 1} of {len(run.epochs)}. Run: {run.folder}")
 
 
+def _train_final(study: Study, given: dict[str, Any]) -> None:
+    from fidgety.claims import claimed
+    from fidgety.study.final import final_folder, train_final
+
+    taken = ("method", "inner", "name", "fps", "seed", "channels")
+    context = click.get_current_context()
+    extra = [
+        f"--{key.replace('_', '-')}"
+        for key in given
+        if key not in (*taken, "final", "skip_unlabelled", "no_cuda", "resume")
+        and context.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if extra:
+        raise click.UsageError(f"With --final the model's own settings hold: leave out {extra[0]}")
+    with claimed(final_folder(study, given["method"], given["name"])):
+        done = train_final(
+            study,
+            method=given["method"],
+            inner=given["inner"],
+            seed=given["seed"] or 0,
+            name=given["name"],
+            fps=given["fps"],
+            channels=None if given["channels"] in (None, "7") else given["channels"],
+        )
+    click.echo(str(done))
+    click.echo(f"Model: {done.folder / 'model.fidgety'}")
+
+
 @click.command("validate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--part", type=click.Choice(["val", "test"]), default="val", show_default=True)
@@ -116,43 +155,6 @@ def validate_command(run: Path, part: str) -> None:
     result = validate_run(run, part=part)  # type: ignore[arg-type]
     click.echo(str(result))
     click.echo(f"Predictions: {result.path}")
-
-
-@click.command("cv")
-@click.argument("study", type=click.Path(path_type=Path))
-@click.option("--models", default="stam,quantiles", show_default=True, help="Names, by commas.")
-@click.option("--folds", default=5, show_default=True)
-@click.option("--repeats", default=1, show_default=True, help="Divisions into folds.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--out", required=True, type=click.Path(path_type=Path))
-@engine_options
-@click.option("--fps", type=float, help="Frame rate of sequences made elsewhere.")
-@click.option("--channels", help="What rows of an array of more than 7 are: stam-toy19.")
-@click.option("--resume", is_flag=True, help="Accepted and not needed: finished folds are kept.")
-@click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
-def cv_command(
-    study: Path,
-    models: str,
-    out: Path,
-    resume: bool,
-    skip_unlabelled: bool,
-    engine: str,
-    workers: int | None,
-    cluster: str | None,
-    **given: Any,
-) -> None:
-    """Cross-validate models on STUDY, infants kept apart; every prediction is out of fold."""
-    from fidgety.claims import claimed
-    from fidgety.study.comparison import compare
-    from fidgety.study.experiment import cross_validate
-    from fidgety.study.study import Study
-
-    opened = Study.open(study, skip_unlabelled=skip_unlabelled)
-    names = [name.strip() for name in models.split(",") if name.strip()]
-    working = engine_given(engine, workers, cluster)
-    with claimed(out), progress("Cross-validating") as show:
-        cross_validate(opened, names, out, progress=show, workers=working, **given)
-    click.echo(compare(out).table())
 
 
 @click.command("compare")

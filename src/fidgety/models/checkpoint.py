@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +45,8 @@ SCHEMA_VERSION = 1
 MAX_HEADER = 4 << 20  # bytes; that of a default STAM has about 10,000
 MAX_BYTES = 1 << 30
 MAX_JOINTS = 512
+MAX_MEMBERS = 100
+_NEWER = {"members", "threshold", "abstention"}  # files of earlier versions lack them
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Checkpoint:
     config : dict
         The model's configuration in its plain form.
     weights : dict of str to Tensor
-        The model's ``state_dict``.
+        The model's ``state_dict``; of an ensemble that of the first member, and those of the others
+        under ``member1/``, ``member2/`` ...
     skeleton : Skeleton
         Layout of the joints, in the order the model expects.
     fps : float
@@ -101,9 +104,12 @@ class Checkpoint:
         Settings of the profile, of the clips (`ClipConfig`) and of the windows (`WindowConfig`).
     aggregation : {"mean", "max"}
         How the risks of a recording's windows become its risk.
-    calibration, scope : dict, optional
-        What turns a raw risk into a calibrated one, and what recordings the model knows; None if
-        that was never determined.
+    members : int
+        Networks of the ensemble, alike but for their weights.
+    calibration, threshold, abstention, scope : optional
+        What turns the logit of a raw risk into a calibrated risk, the risk from which on a
+        recording is called abnormal, when it cannot be said, and what recordings the model knows
+        (`fidgety.models.rules.Rules`); None if that was never determined.
     cohort : Cohort, optional
         Whom it was trained on; None if unknown.
     metrics : dict
@@ -134,7 +140,10 @@ class Checkpoint:
     clip: dict[str, Any] = field(default_factory=dict)
     window: dict[str, Any] = field(default_factory=dict)
     aggregation: str = "mean"
+    members: int = 1
     calibration: dict[str, Any] | None = None
+    threshold: float | None = None
+    abstention: dict[str, Any] | None = None
     scope: dict[str, Any] | None = None
     cohort: Cohort | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -149,21 +158,39 @@ class Checkpoint:
     @classmethod
     def of(cls, model: Network, **rest: Any) -> Checkpoint:
         """A checkpoint of a model as it stands now; `rest` are the remaining fields."""
-        weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
+        return cls.of_members([model], **rest)
+
+    @classmethod
+    def of_members(cls, models: Sequence[Network], **rest: Any) -> Checkpoint:
+        """A checkpoint of an ensemble as it stands now; `rest` are the remaining fields."""
+        weights = {
+            f"{_prefix(member)}{key}": value.detach().cpu().clone()
+            for member, model in enumerate(models)
+            for key, value in model.state_dict().items()
+        }
+        first = models[0].config
         return cls(
-            model=name_of(model.config),
-            config=model.config.to_dict(),
+            model=name_of(first),
+            config=first.to_dict(),
             weights=weights,
-            skeleton=model.config.layout,
+            skeleton=first.layout,
+            members=len(models),
             **rest,
         )
 
     def build(self) -> Network:
-        """The model, with its weights, in evaluation mode, on the CPU."""
-        with torch.random.fork_rng(devices=[]):  # initial weights must not move the caller's seed
-            model = MODELS[self.model](settings_from(self.config, self.model))
-        model.load_state_dict(self.weights)
-        return model.eval()
+        """The model, or the first member, with its weights, in evaluation mode, on the CPU."""
+        return self.build_members()[0]
+
+    def build_members(self) -> tuple[Network, ...]:
+        """Every member of the ensemble, as `build`."""
+        built = []
+        for member in range(self.members):
+            with torch.random.fork_rng(devices=[]):  # initial weights must not move a seed
+                model = MODELS[self.model](settings_from(self.config, self.model))
+            model.load_state_dict(_of_member(self.weights, member))
+            built.append(model.eval())
+        return tuple(built)
 
     def require_skeleton(self, skeleton: Skeleton) -> None:
         """Raise `CheckpointError` E406 unless `skeleton` has the model's joints in their order."""
@@ -227,7 +254,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         _refuse("E402", source, str(error), error)
     known = {entry.name for entry in fields(Checkpoint)} - {"weights"}
-    odd = sorted(known ^ set(content))
+    odd = sorted((known - _NEWER) - set(content) | set(content) - known)
     if odd:
         _refuse("E407", source, f"{odd[0]} is {'missing' if odd[0] in known else 'unknown'}")
     try:
@@ -284,6 +311,8 @@ def _check_settings(it: Checkpoint) -> None:
         layout = settings_from(it.config, it.model).layout
     except (ConfigError, PoseError) as error:
         raise _contradiction(str(error)) from error
+    if type(it.members) is not int or not 1 <= it.members <= MAX_MEMBERS:
+        raise _contradiction(f"an ensemble of {it.members!r} members")
     is_rate = isinstance(it.fps, int | float) and math.isfinite(it.fps) and it.fps > 0
     if not is_rate or it.aggregation not in ("mean", "max") or len(it.skeleton) > MAX_JOINTS:
         raise _contradiction(
@@ -309,9 +338,11 @@ def _check_weights(it: Checkpoint) -> None:
     """Raise unless the weights are those of the configuration, and finite."""
     try:
         with torch.device("meta"):  # shapes only: a hostile width allocates nothing
-            expected = MODELS[it.model](settings_from(it.config, it.model)).state_dict()
+            one = MODELS[it.model](settings_from(it.config, it.model)).state_dict()
     except (RuntimeError, ArithmeticError, TypeError) as error:
         raise _misfit("its sizes are beyond any network") from error
+    expected = {f"{_prefix(k)}{name}": value for k in range(it.members)
+                for name, value in one.items()}  # fmt: skip
     for name in sorted(set(expected) | set(it.weights)):
         if name not in it.weights or name not in expected:
             raise _misfit(f"{name} is {'unknown' if name in it.weights else 'missing'}")
@@ -328,6 +359,17 @@ def _check_weights(it: Checkpoint) -> None:
                 why=f"{name} holds NaN or infinity; the training diverged",
                 remedy="Train again with a lower learning rate, or choose an earlier checkpoint",
             )
+
+
+def _prefix(member: int) -> str:
+    return f"member{member}/" if member else ""
+
+
+def _of_member(weights: Mapping[str, Tensor], member: int) -> dict[str, Tensor]:
+    start = _prefix(member)
+    if start:
+        return {k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)}
+    return {k: v for k, v in weights.items() if "/" not in k}
 
 
 def _versions() -> dict[str, str]:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
-from fidgety.models.inference import Inference
+from fidgety.models.ensemble import Ensemble, Found
+from fidgety.models.trained import TrainedModel
 from fidgety.motion import CHANNELS, PoseSequence
 from fidgety.pose.skeleton import Skeleton
 
-__all__ = ["deletion_check", "joint_movement", "movement_of_parts", "spread"]
+__all__ = [
+    "changes_without",
+    "deletion_check",
+    "explanation_check",
+    "joint_movement",
+    "movement_of_parts",
+    "randomised",
+    "spread",
+]
 
 _SPEED = [CHANNELS.index("velocity_x"), CHANNELS.index("velocity_y")]
 _PLACE = [CHANNELS.index("x"), CHANNELS.index("y")]
 
 
 def spread(
-    found: Inference, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    found: Found, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
 ) -> NDArray[np.float64]:
-    """Interval (2,) of the raw risk when the recording's clips are drawn anew with replacement.
+    """Interval (2,) of the raw risk when clips, and members of an ensemble, are drawn anew.
 
-    It says how much the risk rests on which seconds were filmed. It does not say how another
-    network, or one trained on other infants, would judge.
+    Each draw takes one member and as many of the recording's clips, with replacement. It says how
+    much the risk rests on which seconds were filmed and, for an ensemble, on which infants it was
+    trained on. A single network says nothing of the latter.
     """
     clips = len(found.joint_attention)
     usable = _usable(found)
@@ -31,13 +44,85 @@ def spread(
     shares = np.full(len(usable), 1 / len(usable))
     counts[:, usable] = rng.multinomial(len(usable), shares, size=draws)
     tail = (1 - level) / 2
-    return np.quantile(found.risk_with(counts), [tail, 1 - tail])
+    if isinstance(found, Ensemble):
+        member = rng.integers(len(found.members), size=draws)
+        risks = np.empty(draws)
+        for number, one in enumerate(found.members):
+            risks[member == number] = one.risk_with(counts[member == number])
+    else:
+        risks = found.risk_with(counts)
+    return np.quantile(risks, [tail, 1 - tail])
+
+
+def explanation_check(
+    found: Found,
+    rng: np.random.Generator,
+    random: Found | None = None,
+    fraction: float = 0.2,
+    draws: int = 200,
+) -> dict[str, Any] | None:
+    """Everything that can be tested of an explanation without knowing the truth.
+
+    Parameters
+    ----------
+    found : Inference or Ensemble
+        Of one recording.
+    rng : numpy.random.Generator
+        Of random deletions.
+    random : Inference or Ensemble, optional
+        Of the same networks with random weights, see `randomised`.
+    fraction, draws
+        Share of the clips left out; random deletions.
+
+    Returns
+    -------
+    dict or None
+        That of `deletion_check` by attention, and ``contribution``, the same by contributions;
+        ``insertion``: distance from the whole risk with the first `fraction` of the clips alone, by
+        attention, and with random ones; ``random_weights``: rank correlation of clip attention with
+        that of random weights, near 0 where attention rests on what was learnt. None with fewer
+        than five usable clips.
+    """
+    state = rng.bit_generator.state
+    check = deletion_check(found, rng, fraction, draws)
+    if check is None:
+        return None
+    rng.bit_generator.state = state  # the same random deletions for both
+    check["contribution"] = deletion_check(found, rng, fraction, draws, by="contribution")
+    usable = _usable(found)
+    count = max(1, round(fraction * len(usable)))
+    order = usable[np.argsort(-found.clip_attention[usable], kind="stable")]
+    others = [
+        changes_without(found, rng.permutation(usable)[count:]) for _ in range(min(draws, 50))
+    ]
+    check["insertion"] = {
+        "risk_away_top": changes_without(found, order[count:]),
+        "risk_away_random": float(np.mean(others)),
+    }
+    correlation = None
+    if random is not None:
+        pair = found.clip_attention[usable], random.clip_attention[usable]
+        if all(np.ptp(one) > 1e-12 for one in pair):
+            correlation = float(np.asarray(spearmanr(*pair))[0])
+    check["random_weights"] = correlation
+    return check
 
 
 def deletion_check(
-    found: Inference, rng: np.random.Generator, fraction: float = 0.2, draws: int = 200
+    found: Found,
+    rng: np.random.Generator,
+    fraction: float = 0.2,
+    draws: int = 200,
+    by: str = "attention",
 ) -> dict[str, Any] | None:
-    """Does leaving out the clips with most attention move the risk more than leaving out others?
+    """Does leaving out the clips shown as weighty move the risk more than leaving out others?
+
+    Parameters
+    ----------
+    found, rng, fraction, draws
+        As `explanation_check`.
+    by : {"attention", "contribution"}
+        Clips with most attention; or those that speak most for the side the risk is on.
 
     Returns
     -------
@@ -50,9 +135,11 @@ def deletion_check(
     count = max(1, round(fraction * len(usable)))
     if len(usable) < 5:
         return None
+    side = 1.0 if found.risk >= 0.5 else -1.0
+    score = found.clip_attention if by == "attention" else side * found.clip_contribution
     whole = found.risk
     kept = np.ones((draws + 1, len(found.clip_attention)))
-    kept[0, usable[np.argsort(found.clip_attention[usable])[-count:]]] = 0
+    kept[0, usable[np.argsort(score[usable])[-count:]]] = 0
     for draw in range(1, draws + 1):
         kept[draw, rng.choice(usable, count, replace=False)] = 0
     changes = np.abs(found.risk_with(kept) - whole)
@@ -66,7 +153,24 @@ def deletion_check(
     }
 
 
-def _usable(found: Inference) -> NDArray[np.intp]:
+def changes_without(found: Found, rows: NDArray[np.intp]) -> float:
+    """Absolute change of the raw risk without these clips."""
+    kept = np.ones(len(found.clip_attention))
+    kept[rows] = 0
+    return float(np.abs(found.risk_with(kept) - found.risk))
+
+
+def randomised(model: TrainedModel, seed: int = 0) -> TrainedModel:
+    """The same networks with weights as before training: what an explanation must not look like."""
+    networks = []
+    for number, network in enumerate(model.networks):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + number)
+            networks.append(type(network)(network.config).eval())
+    return replace(model, networks=tuple(networks))
+
+
+def _usable(found: Found) -> NDArray[np.intp]:
     return np.unique(np.concatenate([window.rows for window in found.windows]))
 
 

@@ -140,6 +140,12 @@ class Inference:
         return first.bias if isinstance(first, SummedWindow) else None
 
     @property
+    def logit(self) -> float:
+        """Mean logit of the windows, or the highest for the rule "max"."""
+        logits = [float(window.logit()) for window in self.windows]
+        return max(logits) if self.aggregation == "max" else float(np.mean(logits))
+
+    @property
     def risk(self) -> float:
         """Uncalibrated probability of absent or abnormal fidgety movements."""
         return float(self.risk_with(np.ones(len(self.joint_attention))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import CheckpointError
 from fidgety.models.checkpoint import Checkpoint, load_checkpoint, sha256
-from fidgety.models.inference import Inference, infer
+from fidgety.models.ensemble import Ensemble, Found
+from fidgety.models.inference import infer
 from fidgety.models.network import Network
+from fidgety.models.rules import Rules
 from fidgety.motion import (
     ClipConfig,
     Clips,
@@ -24,7 +27,6 @@ from fidgety.motion import (
 )
 from fidgety.pose.skeleton import load_skeleton
 from fidgety.settings import from_plain
-from fidgety.statistics.calibrators import Calibrator, calibrator_from_dict
 
 __all__ = ["TrainedModel"]
 
@@ -37,21 +39,21 @@ class TrainedModel:
     ----------
     checkpoint : Checkpoint
         What the file holds.
-    network : Network
-        In evaluation mode.
+    networks : tuple of Network
+        The members of the ensemble, one or more, in evaluation mode.
     digest : str
         SHA-256 of the file; empty for a model that was never saved.
     """
 
     checkpoint: Checkpoint
-    network: Network
+    networks: tuple[Network, ...]
     digest: str = ""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainedModel:
         """Read a ``.fidgety`` file; raises `CheckpointError` as `load_checkpoint`."""
         checkpoint = load_checkpoint(Path(path))
-        return cls(checkpoint, checkpoint.build(), sha256(Path(path)))
+        return cls(checkpoint, checkpoint.build_members(), sha256(Path(path)))
 
     @property
     def profile(self) -> Profile:
@@ -63,11 +65,18 @@ class TrainedModel:
         """Seconds of one clip: the least that can be assessed."""
         return from_plain(ClipConfig, self.checkpoint.clip).length_s
 
-    @property
-    def calibrator(self) -> Calibrator | None:
-        """What turns raw risks into calibrated ones, if it was ever determined."""
-        content = self.checkpoint.calibration
-        return None if content is None else calibrator_from_dict(content)
+    @cached_property
+    def rules(self) -> Rules:
+        """Calibration, threshold, abstention and scope, as far as they were ever determined."""
+        known = self.checkpoint
+        return Rules.from_dict(
+            {
+                "calibration": known.calibration,
+                "threshold": known.threshold,
+                "abstention": known.abstention,
+                "scope": known.scope,
+            }
+        )
 
     def clips(self, sequence: PoseSequence) -> Clips:
         """Cut a sequence as the network needs it.
@@ -97,13 +106,13 @@ class TrainedModel:
             )
         return split(sequence, from_plain(ClipConfig, known.clip))
 
-    def infer(self, clips: Clips) -> Inference:
-        """Raw risk and attention of one recording."""
+    def infer(self, clips: Clips) -> Found:
+        """Raw risk and attention of one recording; of an ensemble, all members' together."""
         window = from_plain(WindowConfig, self.checkpoint.window)
         rule = "max" if self.checkpoint.aggregation == "max" else "mean"
-        return infer(self.network, clips, window, rule)
+        found = tuple(infer(network, clips, window, rule) for network in self.networks)
+        return found[0] if len(found) == 1 else Ensemble(found)
 
     def calibrated(self, risks: ArrayLike) -> NDArray[np.float64]:
         """Calibrated risks; the raw ones if the model carries no calibration."""
-        raw = np.asarray(risks, dtype=np.float64)
-        return raw if self.calibrator is None else self.calibrator.probability(raw)
+        return self.rules.risk(risks)

@@ -1,11 +1,16 @@
-"""Cross-validation: splits x methods -> predictions, every one for an infant not trained on."""
+"""Cross-validation: splits x methods -> predictions, every one for an infant not trained on.
+
+Nested: within the training part of a fold its infants are divided again, and whatever is chosen or
+fitted beside the model itself (candidate, calibration, threshold, abstention, scope) rests on
+scores of training infants by members that did not see them (`fidgety.study.crossfit`).
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
+import shutil
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,64 +18,70 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fidgety.engines import Engine, engine_of
 from fidgety.errors import ConfigError, FidgetyWarning, StudyError
-from fidgety.files import make_folder, parse_json, write_json, write_text
-from fidgety.motion import pose_sequence, profile_from
-from fidgety.settings import to_plain
-from fidgety.statistics.calibrators import fit_calibrator
+from fidgety.files import make_folder, write_json
+from fidgety.models.checkpoint import Checkpoint, save_checkpoint
 from fidgety.study.batch import Outcome, State, run_batch
 from fidgety.study.copies import file_digest
+from fidgety.study.crossfit import CrossFit, cross_fit, infants_needed
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.names import listing
-from fidgety.study.preparing import read_recording
-from fidgety.study.sequences import load_sequence, read_sequence, read_sidecar, write_sequence
-from fidgety.study.splits import PARTS, Split, make_splits
+from fidgety.study.packing import packed
+from fidgety.study.predictions import (
+    COLUMNS,
+    Decided,
+    Prediction,
+    note,
+    noted,
+    read_decisions,
+    read_predictions,
+    write_table,
+)
+from fidgety.study.profiled import make_sequence
+from fidgety.study.sequences import read_sequence
+from fidgety.study.splits import Split, make_splits
 from fidgety.study.study import Study
-from fidgety.study.training import fit, scores
 
-__all__ = ["COLUMNS", "Prediction", "cross_validate", "noted", "read_predictions"]
+__all__ = [
+    "COLUMNS",
+    "Prediction",
+    "Task",
+    "cross_validate",
+    "examples_by_profile",
+    "noted",
+    "read_predictions",
+    "refuse_failures",
+    "tasks_of",
+]
 
-COLUMNS = ("model", "repeat", "fold", "infant_id", "recording", "label", "score", "probability")
+INNER = 3
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One out-of-fold prediction: the model never saw this infant.
+class Task:
+    """One method on one fold of one repeat.
 
     Parameters
     ----------
-    model : str
+    study : Study
+        Whose infants.
+    out : Path
+        The experiment's folder.
+    label : str
         Name of the method.
-    repeat, fold : int
-        Which division of the infants, and which part of it was tested.
-    infant_id, recording : str
-        Whose it is, and which.
-    label : int
-        1 = abnormal.
-    score : float
-        Uncalibrated risk, 0 to 1.
-    probability : float
-        Calibrated risk, 0 to 1; the calibration was fitted within the training part.
+    method : Method
+        Its settings.
+    repeat : int
+        Which division of the infants.
+    split : Split
+        The fold: training and test infants.
+    inner : int
+        Inner folds.
+    error : float
+        Stated error rate of the abstention.
     """
-
-    model: str
-    repeat: int
-    fold: int
-    infant_id: str
-    recording: str
-    label: int
-    score: float
-    probability: float
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One method on one fold."""
 
     study: Study
     out: Path
@@ -78,13 +89,17 @@ class _Task:
     method: Method
     repeat: int
     split: Split
+    inner: int = INNER
+    error: float = 0.1
 
     @property
     def name(self) -> str:
+        """What the fold is called in messages."""
         return f"{self.label}, repeat {self.repeat}, fold {self.split.fold}"
 
     @property
     def folder(self) -> Path:
+        """Where its results are kept."""
         return self.out / "folds" / f"repeat{self.repeat}_fold{self.split.fold}" / self.label
 
 
@@ -95,7 +110,9 @@ def cross_validate(
     *,
     folds: int = 5,
     repeats: int = 1,
+    inner: int = INNER,
     seed: int = 0,
+    error: float = 0.1,
     workers: int | Engine = 1,
     fps: float | None = None,
     channels: str | None = None,
@@ -104,7 +121,8 @@ def cross_validate(
     """Train and test several methods on the same infant-disjoint folds.
 
     Each fold of each method has its own folder in `out`. What is there already from the same study,
-    settings and seed is kept, so a run that was killed goes on where it stopped.
+    settings and seed is kept, so a run that was killed goes on where it stopped; methods may be
+    added later, also with another number of inner folds.
 
     Parameters
     ----------
@@ -113,9 +131,14 @@ def cross_validate(
     methods : sequence of str
         Names in `METHODS`.
     out : path-like
-        Folder for the results; ``predictions.csv`` is written when all folds are done.
+        Folder for the results; ``predictions.csv`` and ``decisions.csv`` are written when all folds
+        are done.
     folds, repeats, seed : int
         Parts the infants are dealt to; how often they are dealt anew; what is drawn from.
+    inner : int
+        Inner folds of each training part, as `fidgety.study.crossfit.cross_fit`.
+    error : float
+        Stated error rate of the abstention.
     workers : int or Engine
         Processes, or a cluster; each uses one thread. Their number changes nothing in the result.
     fps, channels : optional
@@ -123,78 +146,64 @@ def cross_validate(
     progress : callable (done, total, name), optional
         Called after each fold of each method.
 
+    Returns
+    -------
+    list of Prediction
+        Of all methods in the folder whose folds are done, these and earlier ones.
+
     Raises
     ------
     ConfigError
         E705 for an unknown method, E702 for an impossible number.
     StudyError
-        E272 if folds failed (the others are kept), E273 if `out` holds another experiment; else as
-        `make_splits`.
+        E213 if a class is too small for the folds, E272 if folds failed (the others are kept), E273
+        if `out` holds another experiment; else as `make_splits`.
     """
     for name in methods:
         method_named(name)
     engine_of(workers)
-    if repeats < 1 or not methods or len(set(methods)) < len(methods):
-        raise ConfigError("E702", "Give each model once, and repeats from 1")
+    if min(repeats, inner) < 1 or not methods or len(set(methods)) < len(methods):
+        raise ConfigError("E702", "Give each model once; repeats and inner from 1")
     root = make_folder(out)
-    repeated = [make_splits(study, folds, seed + repeat) for repeat in range(repeats)]
-    _claim(root, study, methods, {"folds": folds, "seed": seed, "fps": fps, "channels": channels})
-    for profile in sorted({METHODS[name].profile for name in methods}):
-        prepare = partial(_sequence, study, root, profile, fps, channels)
-        _refuse_failures(run_batch(prepare, sorted(study.by_name), workers=workers), "recordings")
-    tasks = [
-        _Task(study, root, name, METHODS[name], repeat, split)
+    make_splits(study, folds, seed, 0.0)  # refuses what cannot be split before anything is written
+    _check_inner(study, folds, inner)
+    settings = {"folds": folds, "seed": seed, "fps": fps, "channels": channels}
+    _claim(root, study, methods, settings, inner)
+    _make_sequences(study, root, methods, workers)
+    tasks = tasks_of(study, root, methods, repeats=repeats, error=error)
+    by_name = {task.name: task for task in tasks}
+    refuse_failures(run_batch(partial(_run, by_name), list(by_name), progress, workers), "folds")
+    return _gather(study, root, repeats)
+
+
+def tasks_of(
+    study: Study, root: Path, methods: Sequence[str], *, repeats: int, error: float = 0.1
+) -> list[Task]:
+    """The folds of an experiment that ``experiment.json`` describes."""
+    about = noted(root)
+    repeated = [
+        make_splits(study, about["folds"], about["seed"] + repeat, 0.0) for repeat in range(repeats)
+    ]
+    inner = {name: about["methods"][name]["inner"] for name in methods}
+    return [
+        Task(study, root, name, METHODS[name], repeat, split, inner[name], error)
         for repeat, splits in enumerate(repeated)
         for split in splits
         for name in methods
     ]
-    by_name = {task.name: task for task in tasks}
-    _refuse_failures(run_batch(partial(_run, by_name), list(by_name), progress, workers), "folds")
-    predictions = [row for task in tasks for row in read_predictions(task.folder)]
-    _write_predictions(root, predictions)
-    _note(root, predictions_sha256=file_digest(root / "predictions.csv"))
-    return predictions
 
 
-def read_predictions(folder: str | os.PathLike[str]) -> list[Prediction]:
-    """Read ``predictions.csv`` of an experiment.
-
-    Raises
-    ------
-    StudyError
-        E274 if it is missing, not such a table, or holds impossible values.
-    """
-    path = Path(folder) / "predictions.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            return [_prediction(row) for row in csv.DictReader(handle)]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise StudyError(
-            "E274",
-            "No table of predictions",
-            where=path,
-            why=f"{type(error).__name__}: {error}",
-            remedy="Run: fidgety cv STUDY --out DIR",
-        ) from error
+def examples_by_profile(task: Task, infants: Sequence[str]) -> list[Example]:
+    """Labelled sequences of some infants by the profile of a task's method."""
+    home = task.out / "sequences" / task.method.profile
+    return [
+        Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
+        for r in task.study.recordings_of(infants)
+    ]
 
 
-def _prediction(row: dict[str, str]) -> Prediction:
-    found = Prediction(
-        row["model"],
-        int(row["repeat"]),
-        int(row["fold"]),
-        row["infant_id"],
-        row["recording"],
-        int(row["label"]),
-        float(row["score"]),
-        float(row["probability"]),
-    )
-    if found.label not in (0, 1) or not (0 <= found.score <= 1 and 0 <= found.probability <= 1):
-        raise ValueError(f"{found.recording}: a label is 0 or 1, a risk lies between")
-    return found
-
-
-def _refuse_failures(outcomes: Sequence[Outcome], what: str) -> None:
+def refuse_failures(outcomes: Sequence[Outcome], what: str) -> None:
+    """Raise E272 if any failed, naming them; pass on the warnings of the others."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         raise StudyError(
@@ -208,7 +217,7 @@ def _refuse_failures(outcomes: Sequence[Outcome], what: str) -> None:
         warnings.warn(text, FidgetyWarning, stacklevel=3)
 
 
-def _run(tasks: dict[str, _Task], name: str) -> State:
+def _run(tasks: dict[str, Task], name: str) -> State:
     """Train and test one method on one fold, unless that is done."""
     import torch
 
@@ -218,58 +227,122 @@ def _run(tasks: dict[str, _Task], name: str) -> State:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so that the number of processes changes no rounding
     try:
-        _write_predictions(task.folder, _predict(task))
+        _work(task)
     finally:
         torch.set_num_threads(threads)
     return "done"
 
 
-def _predict(task: _Task) -> list[Prediction]:
-    home = task.out / "sequences" / task.method.profile
-    train, val, test = (
-        [
-            Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
-            for r in task.split.recordings(task.study, part)
-        ]
-        for part in PARTS
+def _work(task: Task) -> None:
+    """Fit, keep the model, predict; predictions.csv last, as the sign that the fold is done."""
+    began = time.perf_counter()
+    train = examples_by_profile(task, task.split.train)
+    test = examples_by_profile(task, task.split.test)
+    assert not {e.infant_id for e in train} & {e.infant_id for e in test}
+    fitted = cross_fit(
+        task.method, train, inner=task.inner, seed=task.split.fold, error=task.error,
+        run=task.folder,
+    )  # fmt: skip
+    predictions, decisions = _predict(task, fitted, test)
+    if fitted.networks:
+        save_checkpoint(task.folder / "model.fidgety", _checkpoint(task, fitted, train))
+    write_json(
+        task.folder / "fold.json",
+        {
+            "train": list(task.split.train),
+            "test": list(task.split.test),
+            "inner": task.inner,
+            "candidate": fitted.candidate,
+            "rules": fitted.rules.to_dict(),
+            "seconds": round(time.perf_counter() - began, 1),
+        },
     )
-    risks, inner = _fitted_risks(task, train, val, test)
-    calibrate = fit_calibrator(inner, _labels(val), infants=[e.infant_id for e in val])
-    calibrated = calibrate.probability(risks)
-    return [
-        Prediction(
-            task.label, task.repeat, task.split.fold, e.infant_id, e.recording, e.label,
-            float(score), float(probability),
+    write_table(task.folder / "decisions.csv", decisions, Decided)
+    write_table(task.folder / "predictions.csv", predictions)
+    for member in (*task.folder.glob("member*"), *task.folder.glob("candidate_*")):
+        shutil.rmtree(member, ignore_errors=True)  # states to go on from; the fold is done
+
+
+def _checkpoint(task: Task, fitted: CrossFit, train: list[Example]) -> Checkpoint:
+    config = fitted.method.network
+    assert config is not None
+    profile = fitted.method.profile
+    return packed(fitted.networks, config, fitted.rules, task.study, train, profile)
+
+
+def _predict(
+    task: Task, fitted: CrossFit, test: list[Example]
+) -> tuple[list[Prediction], list[Decided]]:
+    scores = fitted.scores(test)
+    rules = fitted.rules
+    risks, said = rules.risk(scores), rules.decide(scores)
+    threshold = 0.5 if rules.threshold is None else rules.threshold
+    predictions, decisions = [], []
+    for n, example in enumerate(test):
+        inside = rules.scope_of(example.sequence)
+        of = (
+            task.label, task.repeat, task.split.fold,
+            example.infant_id, example.recording, example.label,
+        )  # fmt: skip
+        predictions.append(Prediction(*of, float(scores[n]), float(risks[n])))
+        decisions.append(
+            Decided(
+                *of,
+                threshold,
+                "abnormal" if risks[n] >= threshold else "normal",
+                "" if said is None else str(said[n]),
+                "" if inside is None else "yes" if inside.in_scope else "no",
+            )
         )
-        for e, score, probability in zip(test, risks, calibrated, strict=True)
-    ]  # fmt: skip
+    return predictions, decisions
 
 
-def _fitted_risks(
-    task: _Task, train: list[Example], val: list[Example], test: list[Example]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Risks of the test part, and of the validation part by a model that was not fitted to it."""
-    method = task.method
-    if method.network is not None:
-        fitted = fit(train, val, method.network, run=task.folder, resume=True)
-        risks, inner = (scores(fitted.model, part, method.network) for part in (test, val))
-        return risks, inner
-    assert method.classifier is not None
-    first, whole = (
-        method.classifier().fit(_values(part), _labels(part)) for part in (train, train + val)
-    )
-    return whole.risk(_values(test)), first.risk(_values(val))
+def _gather(study: Study, root: Path, repeats: int) -> list[Prediction]:
+    """Write the tables of all methods whose folds are done."""
+    done = []
+    for name in noted(root)["methods"]:
+        if name in METHODS:
+            tasks = tasks_of(study, root, [name], repeats=repeats)
+            if all((task.folder / "predictions.csv").exists() for task in tasks):
+                done.append(tasks)
+    # As if all had been asked for at once: by fold, then by method.
+    order = [task for row in zip(*done, strict=True) for task in row]
+    predictions = [row for task in order for row in read_predictions(task.folder)]
+    decisions = [row for task in order for row in read_decisions(task.folder)]
+    write_table(root / "decisions.csv", decisions, Decided)
+    write_table(root / "predictions.csv", predictions)
+    note(root, repeats=repeats, predictions_sha256=file_digest(root / "predictions.csv"))
+    return predictions
 
 
-def _values(examples: Sequence[Example]) -> list[NDArray[np.floating]]:
-    return [example.sequence.values for example in examples]
+def _make_sequences(
+    study: Study, root: Path, methods: Sequence[str], workers: int | Engine
+) -> None:
+    about = noted(root)
+    for profile in sorted({METHODS[name].profile for name in methods}):
+        make = partial(make_sequence, study, root, profile, about["fps"], about["channels"])
+        refuse_failures(run_batch(make, sorted(study.by_name), workers=workers), "recordings")
 
 
-def _labels(examples: Sequence[Example]) -> NDArray[np.int64]:
-    return np.array([example.label for example in examples], dtype=np.int64)
+def _check_inner(study: Study, folds: int, inner: int) -> None:
+    """Each class of each training part needs an infant in every inner part."""
+    needed = infants_needed(folds, inner)
+    for label, name in ((1, "abnormal"), (0, "normal")):
+        held = sum(own == label for own in study.infants.values())
+        if held < needed:
+            raise StudyError(
+                "E213",
+                f"{name!r} has {held} infants, {folds} folds with {inner} inner folds need "
+                f"{needed}",
+                where=study.root.name,
+                why="every part of every fold must hold both classes",
+                remedy="Use fewer --inner or --folds, or add infants",
+            )
 
 
-def _claim(root: Path, study: Study, methods: Sequence[str], settings: dict[str, Any]) -> None:
+def _claim(
+    root: Path, study: Study, methods: Sequence[str], settings: dict[str, Any], inner: int
+) -> None:
     """Write down what this experiment is, or check that it is what the folder holds."""
     identity = {
         **settings,
@@ -279,7 +352,7 @@ def _claim(root: Path, study: Study, methods: Sequence[str], settings: dict[str,
             for r in study.recordings
         ],
     }
-    made_of = {name: _plain(METHODS[name]) for name in methods}
+    made_of = {name: {**_plain(METHODS[name]), "inner": inner} for name in methods}
     if (root / "experiment.json").exists():
         standing = noted(root)
         known = standing.get("methods", {})
@@ -293,60 +366,11 @@ def _claim(root: Path, study: Study, methods: Sequence[str], settings: dict[str,
                 remedy="Choose another --out, or remove the folder",
             )
         made_of = {**known, **made_of}
-    _note(root, **identity, methods=made_of)
+    note(root, **identity, methods=made_of)
 
 
-def _plain(method: Method) -> Any:
+def _plain(method: Method) -> dict[str, Any]:
     network = None if method.network is None else method.network.to_dict()
-    return json.loads(json.dumps({"profile": method.profile, "network": network}))
-
-
-def noted(root: Path) -> dict[str, Any]:
-    """What ``experiment.json`` says; empty if there is none that can be read."""
-    try:
-        content = parse_json((root / "experiment.json").read_text("utf-8"))
-        return content if isinstance(content, dict) else {}
-    except (OSError, ValueError):
-        return {}
-
-
-def _note(root: Path, **content: Any) -> None:
-    write_json(root / "experiment.json", {**noted(root), **content})
-
-
-def _sequence(
-    study: Study, root: Path, profile: str, fps: float | None, channels: str | None, name: str
-) -> State:
-    """A recording's sequence by one profile, made once for all folds."""
-    folder = root / "sequences" / profile / name
-    source, digest = study.pose_path(name), file_digest(study.source_path(name))
-    standing = read_sidecar(folder) if folder.exists() else None
-    if standing and standing.get("finished") and standing.get("source_sha256") == digest:
-        return "kept"
-    prepared = read_sidecar(study.sequence_folder(name)) or {}
-    if source is None or _holds(prepared, profile, digest):
-        sequence = load_sequence(study, name, fps=fps, channels=channels)
-    else:
-        said = {key: (prepared.get("source") or {}).get(key) for key in ("skeleton", "fps", "size")}
-        pose = read_recording(source, **(said if fps is None else {**said, "fps": fps}))
-        sequence = pose_sequence(pose, profile)
-    write_sequence(folder, sequence, {"source_sha256": digest})
-    return "done"
-
-
-def _holds(prepared: dict[str, Any], profile: str, digest: str) -> bool:
-    """Whether a study's own sequence is of this profile, its usual settings and these poses."""
-    return (
-        prepared.get("finished") is True
-        and prepared.get("profile") == profile
-        and prepared.get("config") == to_plain(profile_from(profile))
-        and (prepared.get("source") or {}).get("sha256") == digest
-    )
-
-
-def _write_predictions(folder: Path, rows: Sequence[Prediction]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
-    write_text(folder / "predictions.csv", text.getvalue())
+    choices = {name: _plain(choice) for name, choice in method.candidates.items()}
+    plain = {"profile": method.profile, "network": network, "candidates": choices}
+    return json.loads(json.dumps(plain))

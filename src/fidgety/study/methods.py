@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -50,12 +50,16 @@ class Method:
         Network and its training, or None for a plain classifier.
     classifier : callable or None
         Makes an unfitted classifier.
+    candidates : dict of str to Method, optional
+        Settings of this method among which the training part chooses by inner cross-validation;
+        the method's own settings are then used only where nothing can be chosen.
     """
 
     about: str
     profile: str
     network: NetworkConfig | None = None
     classifier: Callable[[], Classifier] | None = None
+    candidates: Mapping[str, Method] = field(default_factory=dict)
 
 
 METHODS: dict[str, Method] = {

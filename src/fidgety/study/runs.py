@@ -18,19 +18,20 @@ from numpy.typing import NDArray
 
 from fidgety.errors import StudyError
 from fidgety.files import existing, parse_json, write_json, write_text
-from fidgety.models.checkpoint import Checkpoint, Cohort, save_checkpoint
+from fidgety.models.checkpoint import Checkpoint, save_checkpoint
+from fidgety.models.rules import Rules, fit_rules
+from fidgety.models.scope import scope_table
 from fidgety.models.trained import TrainedModel
-from fidgety.motion import PROFILES, PoseSequence
-from fidgety.settings import to_plain
+from fidgety.motion import PoseSequence
 from fidgety.statistics import AUC, auc_interval
-from fidgety.statistics.calibrators import fit_calibrator
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.names import listing, safe_name
+from fidgety.study.packing import packed
 from fidgety.study.sequences import load_sequence
 from fidgety.study.splits import PARTS, Split, read_split
 from fidgety.study.state import STATE_FILE, Epoch, other_run
-from fidgety.study.study import Recording, Study, check_classes
+from fidgety.study.study import Study, check_classes
 from fidgety.study.training import Fitted, NetworkConfig, fit, scores
 
 __all__ = [
@@ -182,7 +183,7 @@ def train_run(
     fitted = fit(train, val, config, run=folder, resume=resume, on_epoch=on_epoch, fabric=fabric)
     run = None
     if fabric is None or fabric.is_global_zero:
-        model = TrainedModel(_checkpoint(fitted, chosen, study, train, val), fitted.model)
+        model = TrainedModel(_checkpoint(fitted, chosen, study, train, val), (fitted.model,))
         validation = _measured(model, val, "val", study, folder) if val else None
         measured = {} if validation is None else validation.metrics()
         save_checkpoint(folder / MODEL_FILE, replace(model.checkpoint, metrics=measured))
@@ -293,38 +294,20 @@ def _checkpoint(
     train: Sequence[Example],
     val: Sequence[Example],
 ) -> Checkpoint:
-    config = fitted.config
-    sequence = train[0].sequence
-    profile = sequence.profile or PROFILES[method.profile](fps=sequence.fps)
-    fps = profile.fps or sequence.fps
-    recordings = study.recordings_of({example.infant_id for example in (*train, *val)})
-    calibration = None
+    """The model file of one network; its rules rest on the validation part."""
+    rules = Rules()
     if len({example.label for example in val}) == 2:
-        risks = scores(fitted.model, val, config)
-        calibration = fit_calibrator(risks, [e.label for e in val], infants=_infants(val)).to_dict()
-    return Checkpoint.of(
-        fitted.model,
-        fps=fps,
-        profile=profile.name,
-        profile_config={**to_plain(profile), "fps": fps},
-        clip=to_plain(config.clip),
-        window=to_plain(config.window),
-        aggregation=config.aggregation,
-        calibration=calibration,
-        cohort=_cohort(recordings, study.simulated),
-    )
-
-
-def _cohort(recordings: Sequence[Recording], simulated: bool) -> Cohort:
-    infants = {recording.infant_id: recording.label for recording in recordings}
-    ages = [recording.age_weeks for recording in recordings if recording.age_weeks is not None]
-    return Cohort(
-        n_infants=len(infants),
-        n_abnormal=sum(label == 1 for label in infants.values()),
-        age_weeks=(min(ages), max(ages)) if ages else None,
-        sites=tuple(sorted({recording.site for recording in recordings if recording.site})),
-        simulated=simulated,
-    )
+        names, table = scope_table([example.sequence for example in train])
+        rules = fit_rules(
+            scores(fitted.model, val, fitted.config),
+            [example.label for example in val],
+            _infants(val),
+            features=table,
+            feature_names=names,
+            feature_infants=_infants(train),
+        )
+    everyone = [*train, *val]
+    return packed([fitted.model], fitted.config, rules, study, everyone, method.profile)
 
 
 def _infants(examples: Sequence[Example]) -> list[str]:

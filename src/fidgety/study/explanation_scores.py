@@ -1,0 +1,410 @@
+"""Explanations put to the test: against the truth, by deletion, and against random weights.
+
+Every recording is explained by the model of the fold that never saw its infant. Where the study
+holds the truth (``truth/<recording>.parquet``), attention and contributions are scored by how well
+they rank clips with fidgety movement above clips without, within one recording at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from fidgety.engines import Engine
+from fidgety.errors import StudyError
+from fidgety.files import parse_json, file_error, make_folder, write_json
+from fidgety.models.ensemble import Found
+from fidgety.models.explain import changes_without, randomised
+from fidgety.motion import Clips
+from fidgety.statistics import roc_auc
+from fidgety.study.batch import State, run_batch
+from fidgety.study.copies import file_digest
+from fidgety.study.experiment import examples_by_profile, refuse_failures
+from fidgety.study.fold_models import cached_model, chosen_models, same_study
+from fidgety.study.methods import METHODS
+from fidgety.study.predictions import noted
+from fidgety.study.study import Study
+
+__all__ = ["ExplanationScores", "explanation_scores", "measures_of", "truth_of_clips"]
+
+FILE = "explanations"
+COVERED = (0.2, 0.8)  # share of a recording that bouts cover, for its clips to be ranked
+PRESENT = 0.5  # amount of fidgety movement that counts as movement
+FRACTIONS = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
+MEANING = {
+    "clip_auc": "clips with fidgety movement ranked above clips without, within a recording that "
+    "bouts cover by 20 to 80 %",
+    "joint_auc": "joints in clips with fidgety movement of that joint ranked above the others, "
+    "within such a recording",
+    "joint_within_clip_auc": "within one clip, joints with more fidgety movement than its median "
+    "ranked above the others",
+    "deletion_ratio_20": "change of the risk without the first 20 % of clips, over that without a "
+    "random 20 %",
+    "insertion_ratio_20": "distance from the whole risk with a random 20 % of clips alone, over "
+    "that with the first 20 %",
+    "randomised_clip_auc": "clip_auc of the same networks with random weights: 0.5 if the measure "
+    "does not flatter",
+    "randomised_correlation": "rank correlation of clip scores with those of random weights: near "
+    "0 if the explanation rests on what was learnt",
+    "contribution_sum_error": "largest distance of contributions and bias from the logit",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExplanationScores:
+    """Rows and curves of ``explanations.json``."""
+
+    rows: tuple[dict[str, Any], ...]
+    curves: tuple[dict[str, Any], ...]
+
+    def table(self) -> str:
+        """A Markdown table."""
+        lines = [
+            "| model | measure | of | value | 95 % interval | infants |",
+            "|---|---|---|---|---|---|",
+        ]
+        for row in self.rows:
+            span = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+            value = f"{row['value']:.2g}" if "error" in row["measure"] else f"{row['value']:.3f}"
+            lines.append(
+                f"| {row['model']} | {row['measure']} | {row['explanation']} | {value} | {span} | "
+                f"{row['infants']} |"
+            )
+        return "\n".join(lines)
+
+
+def explanation_scores(
+    study: Study,
+    folder: str | os.PathLike[str],
+    *,
+    models: Sequence[str] | None = None,
+    seed: int = 0,
+    workers: int | Engine = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> ExplanationScores:
+    """Score the networks of a cross-validation; write ``explanations.json``.
+
+    Only infants classified rightly count. Without truth only deletion, insertion and random weights
+    are measured.
+
+    Parameters
+    ----------
+    study, folder, models, workers, progress
+        As `fidgety.study.robustness.robustness`; methods that are no networks are left out.
+    seed : int
+        Of random deletions, random weights and the bootstrap.
+
+    Raises
+    ------
+    StudyError
+        E273, E285 as `robustness`; E277 if none of the models is a network.
+    """
+    root = Path(folder)
+    same_study(study, root)
+    networks = [name for name in chosen_models(root, models) if METHODS[name].network is not None]
+    if not networks:
+        raise StudyError(
+            "E277",
+            "No network to explain",
+            where=root,
+            remedy="Cross-validate one, such as stam: fidgety cv STUDY --models stam --out DIR",
+        )
+    make_folder(root / FILE)
+    work = _Work(study.root, root, seed)
+    items = [f"{name} fold{fold}" for name in networks for fold in range(noted(root)["folds"])]
+    refuse_failures(run_batch(work, items, progress, workers), "pieces of work")
+    rows, curves = [], []
+    for name in networks:
+        found = [
+            row for item in items if item.split()[0] == name for row in work.rows_of(item) or []
+        ]
+        right = [row for row in found if row["right"]]
+        rows += _summary(name, right, seed)
+        curves += _curves(name, right)
+    result = ExplanationScores(tuple(rows), tuple(curves))
+    write_json(root / f"{FILE}.json", {
+        "models": networks, "simulated": study.simulated, "seed": seed, "rows": rows,
+        "curves": curves,
+    })  # fmt: skip
+    return result
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Explains the test infants of one fold by one network; picklable."""
+
+    study: Path
+    root: Path
+    seed: int
+
+    def rows_of(self, item: str) -> list[dict[str, Any]] | None:
+        try:
+            content = parse_json(self._path(item).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content["rows"] if content.get("key") == self._key() else None
+
+    def __call__(self, item: str) -> State:
+        import torch
+
+        if self.rows_of(item) is not None:
+            return "kept"
+        torch.set_num_threads(1)
+        name, part = item.split()
+        model = cached_model(self.study, self.root, name, int(part[4:]))
+        trained = model.trained
+        assert trained is not None
+        random = randomised(trained, self.seed)
+        rows = []
+        for number, example in enumerate(examples_by_profile(model.task, sorted(model.test))):
+            clips = trained.clips(example.sequence)
+            found = trained.infer(clips)
+            risk = float(model.rules.risk(found.risk))
+            forced = risk >= (0.5 if model.rules.threshold is None else model.rules.threshold)
+            truth = truth_of_clips(self.study, example.recording, clips)
+            rng = np.random.default_rng([self.seed, number])
+            rows.append(
+                {
+                    "infant_id": example.infant_id,
+                    "recording": example.recording,
+                    "label": example.label,
+                    "right": bool(forced) == bool(example.label),
+                    **measures_of(found, random.infer(clips), truth, rng),
+                }
+            )
+        write_json(self._path(item), {"key": self._key(), "rows": rows})
+        return "done"
+
+    def _path(self, item: str) -> Path:
+        return self.root / FILE / f"{item.replace(' ', '_')}.json"
+
+    def _key(self) -> list[Any]:
+        return [self.seed, file_digest(self.root / "predictions.csv")]
+
+
+def truth_of_clips(study: Path, recording: str, clips: Clips) -> NDArray[np.float64] | None:
+    """Mean amount of fidgety movement of each joint in each clip (K, V); None without truth."""
+    path = study / "truth" / f"{recording}.parquet"
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path).to_pydict()
+    except OSError as error:
+        raise file_error(error, path) from error
+    time = np.array(table.pop("time_s"))
+    amount = np.array(list(table.values())).T  # (T, V)
+    middle = [
+        amount[(time >= start - 1e-6) & (time < start + clips.length_s - 1e-6)]
+        for start in clips.start_s
+    ]
+    return np.array([part.mean(axis=0) if len(part) else np.zeros(amount.shape[1])
+                     for part in middle])  # fmt: skip
+
+
+def measures_of(
+    found: Found, random: Found, truth: NDArray[np.float64] | None, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Every measure of one recording; None where it has none.
+
+    Parameters
+    ----------
+    found, random : Inference or Ensemble
+        Of the trained networks, and of the same ones with random weights.
+    truth : ndarray (K, V) or None
+        Amount of fidgety movement, joints in the order of the networks'.
+    rng : numpy.random.Generator
+        Of random deletions.
+    """
+    usable = np.unique(np.concatenate([window.rows for window in found.windows]))
+    # Fidgety movement speaks for normal: a clip that has it should contribute less than others.
+    clip = {"attention": found.clip_attention, "contribution": -found.clip_contribution}
+    other = {"attention": random.clip_attention, "contribution": -random.clip_contribution}
+    parts: dict[str, NDArray[np.float64] | None] = {
+        "attention": found.joint_attention,
+        "contribution": None if found.joint_contribution is None else -found.joint_contribution,
+    }
+    measures: dict[str, Any] = {}
+    for name in clip:
+        one, two = clip[name][usable], other[name][usable]
+        varies = np.ptp(one) > 0 and np.ptp(two) > 0 and len(usable) > 4
+        measures[f"randomised_correlation {name}"] = (
+            float(np.asarray(spearmanr(one, two))[0]) if varies else None
+        )
+        for kind, curve in _curves_of(found, clip[name], usable, rng).items():
+            measures[f"{kind} {name}"] = curve
+        if truth is not None:
+            measures |= _against_truth(name, clip[name], other[name], parts[name], truth, usable)
+    if found.exact:
+        total = float(found.clip_contribution.sum()) + float(found.bias or 0.0)
+        measures["contribution_sum_error contribution"] = abs(total - found.logit)
+    return measures
+
+
+def _against_truth(
+    name: str,
+    clip: NDArray[np.float64],
+    random: NDArray[np.float64],
+    parts: NDArray[np.float64] | None,
+    truth: NDArray[np.float64],
+    usable: NDArray[np.intp],
+) -> dict[str, Any]:
+    amount = truth[usable]  # (M, V)
+    bout = amount.max(axis=1) > PRESENT
+    if not COVERED[0] <= bout.mean() <= COVERED[1]:
+        return {}
+    found = {
+        f"clip_auc {name}": float(roc_auc(clip[usable], bout)),
+        f"randomised_clip_auc {name}": float(roc_auc(random[usable], bout)),
+    }
+    if parts is None:
+        return found
+    pairs, moving = parts[usable], amount > PRESENT
+    if name == "attention":
+        pairs = pairs * clip[usable][:, None]
+    if 0 < moving.mean() < 1:
+        found[f"joint_auc {name}"] = float(roc_auc(pairs.ravel(), moving.ravel()))
+    within = []
+    for row, own in zip(parts[usable][bout], amount[bout], strict=True):
+        more = own > np.median(own)
+        if 0 < more.mean() < 1:
+            within.append(float(roc_auc(row, more)))
+    if within:
+        found[f"joint_within_clip_auc {name}"] = float(np.mean(within))
+    return found
+
+
+def _curves_of(
+    found: Found, clip: NDArray[np.float64], usable: NDArray[np.intp], rng: np.random.Generator
+) -> dict[str, list[float]]:
+    """Change of the risk as clips are left out, and distance from it as they alone are kept.
+
+    In order of the explanation: attention by size, contributions by how much they speak for what
+    was said.
+    """
+    score = clip if np.all(clip >= 0) else -clip * np.sign(found.logit)
+    order = usable[np.argsort(-score[usable], kind="stable")]
+    counts = [round(fraction * len(order)) for fraction in FRACTIONS]
+    out = [min(n, len(order) - 1) for n in counts[:-1]]  # never all
+    kept = [max(n, 1) for n in counts[1:]]
+    return {
+        "deletion": [changes_without(found, order[:n]) for n in out],
+        "insertion": [changes_without(found, order[n:]) for n in kept],
+        "random_deletion": _random(found, usable, out, rng, kept=False),
+        "random_insertion": _random(found, usable, kept, rng, kept=True),
+    }
+
+
+def _random(
+    found: Found, usable: NDArray[np.intp], counts: list[int], rng: np.random.Generator, kept: bool
+) -> list[float]:
+    values = []
+    for n in counts:
+        drawn = [rng.permutation(usable) for _ in range(20)]
+        values.append(
+            float(np.mean([changes_without(found, o[n:] if kept else o[:n]) for o in drawn]))
+        )
+    return values
+
+
+def _summary(model: str, rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """Means over recordings with intervals, infants drawn anew."""
+    found = []
+    keys = sorted({key for row in rows for key in row if key.split(" ")[0] in MEANING})
+    for key in keys:
+        measure, explanation = key.split(" ")
+        if measure == "contribution_sum_error":
+            worst = max(row[key] for row in rows if row.get(key) is not None)
+            found.append(_row(model, measure, explanation, (worst, None, None), len(rows)))
+            continue
+        held = [(r["infant_id"], r[key]) for r in rows if r.get(key) is not None]
+        if held:
+            value = _mean(held, seed)
+            found.append(_row(model, measure, explanation, value, len({i for i, _ in held})))
+    at = FRACTIONS.index(0.2)
+    for kind, index in (("deletion", at), ("insertion", at - 1)):
+        for explanation in ("attention", "contribution"):
+            pairs = [
+                (r["infant_id"], r[f"{kind} {explanation}"][index],
+                 r[f"random_{kind} {explanation}"][index]) for r in rows
+            ]  # fmt: skip
+            ratio = _ratio(pairs, seed, upside_down=kind == "insertion")
+            if ratio is not None:
+                infants = len({pair[0] for pair in pairs})
+                found.append(_row(model, f"{kind}_ratio_20", explanation, ratio, infants))
+    return found
+
+
+def _row(
+    model: str, measure: str, explanation: str,
+    value: tuple[float, float | None, float | None], infants: int,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "model": model, "measure": measure, "explanation": explanation, "value": value[0],
+        "low": value[1], "high": value[2], "infants": infants, "what": MEANING[measure],
+    }  # fmt: skip
+
+
+def _grouped(rows: Sequence[tuple[Any, ...]]) -> list[NDArray[np.float64]]:
+    by_infant: dict[str, list[Any]] = defaultdict(list)
+    for infant, *values in rows:
+        by_infant[infant].append(values)
+    return [np.array(values, dtype=np.float64) for values in by_infant.values()]
+
+
+def _drawn(groups: list[NDArray[np.float64]], seed: int) -> list[NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
+    sums = np.array([group.sum(axis=0) for group in groups])
+    sizes = np.array([len(group) for group in groups])
+    picks = rng.integers(len(groups), size=(2000, len(groups)))
+    return [sums[pick].sum(axis=0) / sizes[pick].sum() for pick in picks]
+
+
+def _mean(rows: Sequence[tuple[str, float]], seed: int) -> tuple[float, float, float]:
+    groups = _grouped(rows)
+    low, high = np.quantile([mean[0] for mean in _drawn(groups, seed)], [0.025, 0.975])
+    return float(np.mean([value for _, value in rows])), float(low), float(high)
+
+
+def _ratio(
+    rows: Sequence[tuple[str, float, float]], seed: int, upside_down: bool
+) -> tuple[float, float, float] | None:
+    """Ratio of the means of the explanation's and of random changes."""
+
+    def of(pair: NDArray[np.float64]) -> float:
+        one, two = (pair[1], pair[0]) if upside_down else (pair[0], pair[1])
+        return float(one / two) if two > 0 else np.nan
+
+    if not rows:
+        return None
+    value = of(np.mean([row[1:] for row in rows], axis=0))
+    draws = np.array([of(pair) for pair in _drawn(_grouped(rows), seed)])
+    if not np.isfinite(value) or not np.isfinite(draws).all():
+        return None
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return value, float(low), float(high)
+
+
+def _curves(model: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for kind in ("deletion", "insertion"):
+        fraction = FRACTIONS[:-1] if kind == "deletion" else FRACTIONS[1:]
+        for order, key in (
+            ("attention", f"{kind} attention"),
+            ("contribution", f"{kind} contribution"),
+            ("random", f"random_{kind} attention"),
+        ):
+            if rows:
+                change = np.mean([row[key] for row in rows], axis=0)
+                found.append({"model": model, "kind": kind, "order": order,
+                              "fraction": list(fraction), "change": change.tolist()})  # fmt: skip
+    return found

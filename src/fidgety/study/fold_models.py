@@ -1,0 +1,146 @@
+"""The models of a finished cross-validation, each with the infants it never saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.errors import StudyError
+from fidgety.files import parse_json
+from fidgety.models.rules import Rules
+from fidgety.models.trained import TrainedModel
+from fidgety.motion import PoseSequence
+from fidgety.study.copies import file_digest
+from fidgety.study.experiment import Task, examples_by_profile, tasks_of
+from fidgety.study.methods import METHODS, Classifier
+from fidgety.study.predictions import noted
+from fidgety.study.study import Study
+
+__all__ = ["FoldModel", "chosen_models", "fold_model", "same_study"]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldModel:
+    """What one fold's training part gave.
+
+    Parameters
+    ----------
+    task : Task
+        Method and fold.
+    test : frozenset of str
+        Infants that it may be asked about: those it never saw.
+    rules : Rules
+        Calibration, threshold, abstention, scope.
+    trained : TrainedModel or None
+        A network's ensemble.
+    classifier : Classifier or None
+        A plain classifier, fitted again to the same training part.
+    """
+
+    task: Task
+    test: frozenset[str]
+    rules: Rules
+    trained: TrainedModel | None
+    classifier: Classifier | None
+
+    def scores(self, sequences: Sequence[PoseSequence]) -> NDArray[np.float64]:
+        """Uncalibrated risk (N,)."""
+        if self.trained is not None:
+            risks = [self.trained.infer(self.trained.clips(s)).risk for s in sequences]
+            return np.array(risks)
+        assert self.classifier is not None
+        return self.classifier.risk([sequence.values for sequence in sequences])
+
+
+def fold_model(task: Task) -> FoldModel:
+    """The model of a finished fold.
+
+    Raises
+    ------
+    StudyError
+        E285 if the fold is not finished, or its infants are not those of the study's fold.
+    """
+    about = _about(task)
+    train, test = set(about["train"]), set(about["test"])
+    if train & test or train != set(task.split.train) or test != set(task.split.test):
+        raise StudyError(
+            "E285",
+            "The fold's infants are not those of this study's fold",
+            where=task.name,
+            remedy="Run fidgety cv again into a new folder",
+        )
+    rules = Rules.from_dict(about["rules"])
+    if task.method.network is not None:
+        trained = TrainedModel.load(task.folder / "model.fidgety")
+        return FoldModel(task, frozenset(test), rules, trained, None)
+    chosen = task.method.candidates.get(about.get("candidate") or "", task.method)
+    assert chosen.classifier is not None
+    examples = examples_by_profile(task, task.split.train)
+    labels = np.array([example.label for example in examples], dtype=np.int64)
+    classifier = chosen.classifier().fit([e.sequence.values for e in examples], labels)
+    return FoldModel(task, frozenset(test), rules, None, classifier)
+
+
+@lru_cache(maxsize=256)
+def cached_model(study_root: Path, root: Path, label: str, fold: int) -> FoldModel:
+    """As `fold_model` for a fold of the first repeat, kept for the life of a process."""
+    study = Study.open(study_root, skip_unlabelled=True, check_copies=False)
+    (task,) = (t for t in tasks_of(study, root, [label], repeats=1) if t.split.fold == fold)
+    return fold_model(task)
+
+
+def chosen_models(root: Path, models: Sequence[str] | None) -> list[str]:
+    """Methods of an experiment, or those asked for among them.
+
+    Raises
+    ------
+    StudyError
+        E285 if one was not cross-validated there.
+    """
+    known = [name for name in noted(root).get("methods", {}) if name in METHODS]
+    missing = [name for name in models or () if name not in known]
+    if missing or not known:
+        raise StudyError(
+            "E285",
+            f"{missing[0]} was not cross-validated" if missing else "No cross-validation here",
+            where=root,
+            remedy="Run: fidgety cv STUDY --models ... --out DIR",
+        )
+    return list(models or known)
+
+
+def same_study(study: Study, root: Path) -> None:
+    """Refuse a study that is not the one cross-validated in `root` (E273)."""
+    told = noted(root).get("recordings")
+    rows = [
+        [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
+        for r in study.recordings
+    ]
+    if told != rows:
+        raise StudyError(
+            "E273",
+            "The folder holds an experiment on another study",
+            where=root,
+            why="its recordings or labels differ",
+            remedy="Give the study that was cross-validated",
+        )
+
+
+def _about(task: Task) -> dict[str, Any]:
+    try:
+        return parse_json((task.folder / "fold.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            "E285",
+            "The fold is not finished",
+            where=task.name,
+            why=type(error).__name__,
+            remedy="Run fidgety cv again with the same --out; finished folds are kept",
+        ) from error
