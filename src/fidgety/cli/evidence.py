@@ -204,9 +204,14 @@ def learning_curve_command(
         raise click.BadParameter("whole numbers, by commas", param_hint="--sizes") from None
     with progress("Learning") as show:
         found = learning_curve(
-            Study.open(study, skip_unlabelled=True), out, models=_names(models), sizes=counts,
-            progress=show, **given,
-        )  # fmt: skip
+            Study.open(study, skip_unlabelled=True),
+            out,
+            models=_names(models),
+            sizes=counts,
+            progress=show,
+            workers=engine_given(engine, workers, cluster),
+            **given,
+        )
     click.echo(found.table())
 
 

@@ -7,7 +7,6 @@ they rank clips with fidgety movement above clips without, within one recording 
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from scipy.stats import spearmanr
 
 from fidgety.engines import Engine
 from fidgety.errors import StudyError
-from fidgety.files import parse_json, file_error, make_folder, write_json
+from fidgety.files import file_error, make_folder, parse_json, write_json
 from fidgety.models.ensemble import Found
 from fidgety.models.explain import changes_without, randomised
 from fidgety.motion import Clips

@@ -17,7 +17,7 @@ import numpy as np
 
 from fidgety.engines import Engine
 from fidgety.errors import ConfigError, StudyError
-from fidgety.files import parse_json, make_folder, write_json, write_text
+from fidgety.files import make_folder, parse_json, write_json, write_text
 from fidgety.statistics import auc_interval
 from fidgety.study.batch import State, run_batch
 from fidgety.study.copies import file_digest

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from fidgety.engines import Engine
 from fidgety.errors import ConfigError, PoseError, StudyError
-from fidgety.files import parse_json, make_folder, write_json, write_text
+from fidgety.files import make_folder, parse_json, write_json, write_text
 from fidgety.models.ensemble import pooled
 from fidgety.motion import PoseSequence, pose_sequence
 from fidgety.pose.pose import Pose

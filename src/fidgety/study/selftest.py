@@ -21,7 +21,7 @@ from scipy.stats import t as student
 
 from fidgety.engines import Engine
 from fidgety.errors import StudyError
-from fidgety.files import parse_json, make_folder, write_json
+from fidgety.files import make_folder, parse_json, write_json
 from fidgety.statistics import auc_interval, compare_auc
 from fidgety.study.batch import State, run_batch
 from fidgety.study.crossfit import cross_fit
