@@ -25,10 +25,9 @@ __all__ = [
 @click.option("--repeats", default=1, show_default=True, help="Divisions into folds.")
 @click.option(
     "--inner",
-    default=3,
-    show_default=True,
+    type=int,
     help="Inner folds of each training part: members of a network's ensemble, and what calibration "
-    "rests on. 1 is cheapest.",
+    "rests on. 3 by default, fewer in a small study; 1 is cheapest.",
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option(

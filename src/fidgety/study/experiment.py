@@ -110,7 +110,7 @@ def cross_validate(
     *,
     folds: int = 5,
     repeats: int = 1,
-    inner: int = INNER,
+    inner: int | None = None,
     seed: int = 0,
     error: float = 0.1,
     workers: int | Engine = 1,
@@ -135,8 +135,9 @@ def cross_validate(
         are done.
     folds, repeats, seed : int
         Parts the infants are dealt to; how often they are dealt anew; what is drawn from.
-    inner : int
-        Inner folds of each training part, as `fidgety.study.crossfit.cross_fit`.
+    inner : int, optional
+        Inner folds of each training part, as `fidgety.study.crossfit.cross_fit`; by default three,
+        or as many as the smaller class has infants for.
     error : float
         Stated error rate of the abstention.
     workers : int or Engine
@@ -162,11 +163,16 @@ def cross_validate(
     for name in methods:
         method_named(name)
     engine_of(workers)
-    if min(repeats, inner) < 1 or not methods or len(set(methods)) < len(methods):
+    if (
+        repeats < 1
+        or (inner is not None and inner < 1)
+        or not methods
+        or len(set(methods)) < len(methods)
+    ):
         raise ConfigError("E702", "Give each model once; repeats and inner from 1")
     root = make_folder(out)
     make_splits(study, folds, seed, 0.0)  # refuses what cannot be split before anything is written
-    _check_inner(study, folds, inner)
+    inner = _inner(study, folds, inner)
     settings = {"folds": folds, "seed": seed, "fps": fps, "channels": channels}
     _claim(root, study, methods, settings, inner)
     _make_sequences(study, root, methods, workers)
@@ -324,8 +330,15 @@ def _make_sequences(
         refuse_failures(run_batch(make, sorted(study.by_name), workers=workers), "recordings")
 
 
-def _check_inner(study: Study, folds: int, inner: int) -> None:
-    """Each class of each training part needs an infant in every inner part."""
+def _inner(study: Study, folds: int, inner: int | None) -> int:
+    """Inner folds: those asked for, or as many as there are infants for, up to three.
+
+    Each class of each training part needs an infant in every inner part.
+    """
+    smaller = min(list(study.infants.values()).count(label) for label in (0, 1))
+    if inner is None:
+        fit = [n for n in range(1, INNER + 1) if infants_needed(folds, n) <= smaller]
+        inner = max(fit, default=1)
     needed = infants_needed(folds, inner)
     for label, name in ((1, "abnormal"), (0, "normal")):
         held = sum(own == label for own in study.infants.values())
@@ -338,6 +351,7 @@ def _check_inner(study: Study, folds: int, inner: int) -> None:
                 why="every part of every fold must hold both classes",
                 remedy="Use fewer --inner or --folds, or add infants",
             )
+    return inner
 
 
 def _claim(
