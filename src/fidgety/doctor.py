@@ -19,6 +19,8 @@ OPTIONAL = {
     "ai-edge-litert": ("ai_edge_litert", "the BlazePose estimator", "video"),
     "onnxruntime": ("onnxruntime", "ONNX pose models", "onnx"),
     "movement": ("movement", "SLEAP, NWB and DeepLabCut files", "interop"),
+    "fastapi": ("fastapi", "the review app", "app"),
+    "uvicorn": ("uvicorn", "the review app", "app"),
     "mlflow": ("mlflow", "logging training to MLflow", "mlflow"),
     "matplotlib": ("matplotlib", "plots", "plots"),
 }

@@ -51,7 +51,7 @@ def picture_rows(time: NDArray[np.float64], fps: float) -> NDArray[np.intp]:
     # Frame 0 may come half a step before its time; the count ends one after the last full step.
     count = int(np.sum((np.arange(int(start[-1] * fps) + 2) + 0.5) / fps <= start[-1])) + 1
     due = (np.arange(count) + 0.5) / fps
-    return np.clip(np.searchsorted(start, due, side="right") - 1, 0, len(time) - 1)
+    return np.clip(np.searchsorted(start, due, side="left") - 1, 0, len(time) - 1)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from fidgety.app.access import Door, Guard
 from fidgety.app.panels import Panels
 from fidgety.app.store import Store
 from fidgety.app.worker import Supervisor
+from fidgety.claims import claimed
 from fidgety.errors import AppError, FidgetyError
 
 __all__ = ["Network", "create_app", "serve"]
@@ -165,9 +165,11 @@ def serve(
     Raises
     ------
     AppError
-        E801 another app has this store; E806 the address cannot be had.
+        E806 the address cannot be had.
+    FileError
+        E505 another app has this store.
     """
-    with _alone(store):
+    with claimed(store.folder):
         listening = _listen(network)
         port = listening.getsockname()[1]
         if sample:
@@ -188,14 +190,14 @@ def serve(
 
 
 def _listen(network: Network) -> socket.socket:
+    family = socket.AF_INET6 if ":" in network.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in network.host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((network.host, network.port))
         listening.listen(256)
-        listening.set_inheritable(False)
     except OSError as error:
+        listening.close()
         raise AppError(
             "E806",
             f"Cannot listen on {network.host}, port {network.port}",
@@ -203,23 +205,6 @@ def _listen(network: Network) -> socket.socket:
             remedy="Choose another port with --port, or 0 for any",
         ) from error
     return listening
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Hold a store for one app; the system lets go of it however the process ends."""
-    path = store.folder / ".app.lock"
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AppError(
-                "E801",
-                "Another app has this store open",
-                where=store.folder,
-                remedy="Use that one, or end it first",
-            ) from error
-        yield
 
 
 def _answer(request: Request, status: int, code: str, message: str) -> Response:

@@ -77,7 +77,9 @@ def simulate_command(
 
 
 @click.command("import")
-@click.argument("src", type=click.Path(path_type=Path))
+@click.argument("src", required=False, type=click.Path(path_type=Path))
+@click.option("--from-app", "store", type=click.Path(path_type=Path),
+              help="In place of SRC: poses and signed readings of the review app.")  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Study folder.")
 @pose_options
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with infant_id,label,...")
@@ -86,7 +88,8 @@ def simulate_command(
 @click.pass_context
 def import_command(
     ctx: click.Context,
-    src: Path,
+    src: Path | None,
+    store: Path | None,
     out: Path,
     format: str,
     skeleton: str | None,
@@ -103,6 +106,15 @@ def import_command(
     from fidgety.claims import claimed
     from fidgety.study.importing import import_study
 
+    if (src is None) == (store is None):
+        raise click.UsageError("Give SRC, or a store of the review app with --from-app")
+    if store is not None:
+        from fidgety.app.export import to_study
+
+        with claimed(out):
+            click.echo(to_study(store, out).summary())
+        return
+    assert src is not None
     with claimed(out), progress("Importing") as show:
         report = import_study(
             src,
