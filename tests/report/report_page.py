@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
-VOID = {"meta", "link", "input", "br", "hr", "img"}
+VOID = {"col", "meta", "link", "input", "br", "hr", "img"}
 
 
 @dataclass

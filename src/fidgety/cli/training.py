@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fidgety.study.study import Study
     from fidgety.study.training import Epoch, NetworkConfig
 
-__all__ = ["compare_command", "train_command", "validate_command"]
+__all__ = ["train_command", "validate_command"]
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -155,15 +155,6 @@ def validate_command(run: Path, part: str) -> None:
     result = validate_run(run, part=part)  # type: ignore[arg-type]
     click.echo(str(result))
     click.echo(f"Predictions: {result.path}")
-
-
-@click.command("compare")
-@click.argument("folder", type=click.Path(path_type=Path))
-def compare_command(folder: Path) -> None:
-    """Compare the models of a cross-validation: AUC with intervals, paired differences."""
-    from fidgety.study.comparison import compare
-
-    click.echo(compare(folder).table())
 
 
 def _in_seconds(given: dict[str, Any], study: Study, source: dict[str, Any]) -> dict[str, float]:

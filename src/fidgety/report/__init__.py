@@ -1,4 +1,8 @@
-"""One infant's assessment as a page that a person can read: one HTML file, nothing to load."""
+"""Assessments and comparisons as pages that a person can read: one HTML file, nothing to load.
+
+Comparisons of models have their own modules, `fidgety.report.comparison_page` and
+`fidgety.report.paper`, so that an assessment's report does not wait for them.
+"""
 
 from __future__ import annotations
 
