@@ -66,6 +66,7 @@ def cv_command(
     from fidgety.claims import claimed
     from fidgety.study.comparison import compare
     from fidgety.study.experiment import cross_validate
+    from fidgety.study.record import write_record
     from fidgety.study.selftest import self_test as test_leaks
     from fidgety.study.study import Study
 
@@ -91,6 +92,8 @@ def cv_command(
         return
     with claimed(out), progress("Cross-validating") as show:
         cross_validate(opened, names, out, progress=show, workers=working, **given)
+        settings = {"models": models, "skip_unlabelled": skip_unlabelled, **given}
+        write_record(out, "cv", settings, opened)
     click.echo(compare(out).table())
 
 

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assess": ("recordings", "Assess recordings with a trained model."),
     "app": ("app", "Review recordings in a browser: watch, rate, reveal, sign."),
     "convert": ("recordings", "A checkpoint of the STAM paper's code to a model file."),
+    "reproduce": ("repeating", "Repeat a finished train or cv run and compare."),
     "doctor": ("recordings", "What is installed, what is missing, how to get it."),
 }
 

@@ -79,6 +79,7 @@ def train_command(study: Path, **given: Any) -> None:
     scores calibrate it. Its risks carry an interval, a stated error rate and a check of scope.
     """
     from fidgety.claims import claimed
+    from fidgety.study.record import write_record
     from fidgety.study.runs import run_folder, train_run
     from fidgety.study.study import Study
 
@@ -111,6 +112,8 @@ def train_command(study: Path, **given: Any) -> None:
             fabric=fabric,
             **source,
         )
+        if fabric.is_global_zero:
+            write_record(run.folder, "train", given, opened)
     if fabric.is_global_zero:
         if run.validation is not None:
             click.echo(str(run.validation))
@@ -120,6 +123,7 @@ def train_command(study: Path, **given: Any) -> None:
 def _train_final(study: Study, given: dict[str, Any]) -> None:
     from fidgety.claims import claimed
     from fidgety.study.final import final_folder, train_final
+    from fidgety.study.record import write_record
 
     taken = ("method", "inner", "name", "fps", "seed", "channels")
     context = click.get_current_context()
@@ -141,6 +145,7 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
             fps=given["fps"],
             channels=None if given["channels"] in (None, "7") else given["channels"],
         )
+        write_record(done.folder, "train", given, study)
     click.echo(str(done))
     click.echo(f"Model: {done.folder / 'model.fidgety'}")
 

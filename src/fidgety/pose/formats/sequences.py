@@ -26,6 +26,7 @@ CHANNELS = (
     "acceleration_y",
     "displacement",
 )
+MAX_HEADER = 1 << 16  # bytes; a few hundred as a rule
 MAX_VALUES = 512 << 20  # of one array, so at most 4 GiB as float64
 # Channel of ours -> row of theirs. In the toy set of the STAM paper's code the smoothed velocity y
 # and its successors are overwritten by x, so the raw ones stand in for both axes.
@@ -141,6 +142,10 @@ def _load(source: Path) -> NDArray[np.generic]:
 
 def _header(handle: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     version = npy.read_magic(handle)
+    start = handle.tell()
+    if int.from_bytes(handle.read(2 if version == (1, 0) else 4), "little") > MAX_HEADER:
+        raise ValueError("header")  # numpy would set aside what it announces
+    handle.seek(start)
     if version == (1, 0):
         return npy.read_array_header_1_0(handle)
     if version == (2, 0):
