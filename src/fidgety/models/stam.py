@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fidgety.errors import ConfigError
+from fidgety.models import kernels
 from fidgety.models.network import Encoded, Evidence, Network, softmax_over
 from fidgety.pose.skeleton import Skeleton, Strategy, adjacency, load_skeleton
 from fidgety.settings import from_plain, to_plain
@@ -234,15 +235,15 @@ class STAM(Network):
     def _over_time(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """Mean, or mean and deviation, of the observed frames: (M, D, V) or (M, 2D, V)."""
         if seen is None:
-            weight = x.new_full((1, 1, x.shape[2], 1), 1.0 / x.shape[2])
+            weight = x.new_full((1, *x.shape[2:]), 1.0 / x.shape[2])
         else:
-            weight = seen[:, None].to(x.dtype)  # (M, 1, T, V)
-            weight = weight / weight.sum(dim=2, keepdim=True).clamp(min=1.0)
-        mean = (x * weight).sum(dim=2)  # (M, D, V)
+            weight = seen.to(x.dtype)  # (M, T, V)
+            weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1.0)
+        mean = kernels.over_time(x, weight)  # (M, D, V)
         if self.config.pool == "mean":
             return mean
         # Movement that comes and goes has the mean of movement that stays; its spread differs.
-        variance = ((x - mean[:, :, None]).square() * weight).sum(dim=2)
+        variance = kernels.over_time((x - mean[:, :, None]).square(), weight)
         return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
 
 
@@ -260,45 +261,46 @@ class InputNorm(nn.BatchNorm1d):
         super().__init__(config.channels * len(config.layout))
         self.masking = config.masking
         scales = (
-            torch.tensor(COMPRESS_SCALES)[:, None, None] if config.compress else None
-        )  # (C,1,1)
+            torch.tensor(COMPRESS_SCALES) if config.compress else None
+        )  # (C,)
         self.register_buffer("scales", scales, persistent=False)
         self.scales: Tensor | None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Clips (M, C, T, V) -> normalised clips, and which joints were seen (M, T, V) or None."""
         M, C, T, V = x.shape
+        x = kernels.channels_last(x).permute(0, 2, 3, 1)  # (M, T, V, C): a row a frame, joint-major
         if self.scales is not None:
             # Gross movement is heavy-tailed: unbounded, a kick would set the scale of every clip
             # and leave fidgety amplitudes near 0. Linear below the scale, logarithmic above it.
-            x = torch.asinh(x / self.scales)
-        missing = x.isnan()  # (M, C, T, V)
-        x = x.masked_fill(missing, 0.0)
-        flat = x.permute(0, 3, 1, 2).reshape(M, V * C, T)
-        if not self.masking:
-            return super().forward(flat).view(M, V, C, T).permute(0, 2, 3, 1), None
-        there = (~missing).permute(0, 3, 1, 2).reshape(M, V * C, T).to(x.dtype)
-        x = self._over_observed(flat, there).view(M, V, C, T).permute(0, 2, 3, 1)
-        return x, ~missing.any(dim=1)
+            x = kernels.asinh(x / self.scales)
+        missing = x.isnan()  # (M, T, V, C)
+        rows = x.masked_fill(missing, 0.0).view(M * T, V * C)
+        if self.masking:
+            there = (~missing).view(M * T, V * C).to(x.dtype)
+            rows, seen = self._over_observed(rows, there), ~missing.any(dim=-1)
+        else:
+            rows, seen = super().forward(rows), None
+        return rows.view(M, T, V, C).permute(0, 3, 1, 2), seen
 
     def _over_observed(self, x: Tensor, there: Tensor) -> Tensor:
-        """Batch norm whose statistics leave out values where `there` is 0, (M, C*V, T)."""
+        """Batch norm of rows (M*T, V*C) whose statistics leave out values where `there` is 0."""
         mean, variance = self.running_mean, self.running_var
         assert mean is not None
         assert variance is not None
         assert self.num_batches_tracked is not None
         if self.training:
-            count = there.sum(dim=(0, 2))  # (C*V,)
-            batch_mean = x.sum(dim=(0, 2)) / count.clamp(min=1.0)
-            spread = ((x - batch_mean[:, None]) * there).square().sum(dim=(0, 2))
+            count = there.sum(dim=0)  # (V*C,)
+            batch_mean = x.sum(dim=0) / count.clamp(min=1.0)
+            spread = ((x - batch_mean) * there).square().sum(dim=0)
             with torch.no_grad():
                 rate = (self.momentum or 0.1) * (count > 1)  # a joint never seen changes nothing
                 mean += rate * (batch_mean - mean)
                 variance += rate * (spread / (count - 1.0).clamp(min=1.0) - variance)
                 self.num_batches_tracked += 1
             mean, variance = batch_mean, spread / count.clamp(min=1.0)
-        gain = self.weight * (variance + self.eps).rsqrt()  # (C*V,)
-        return ((x - mean[:, None]) * gain[:, None] + self.bias[:, None]) * there
+        gain = self.weight * (variance + self.eps).rsqrt()  # (V*C,)
+        return ((x - mean) * gain + self.bias) * there
 
 
 class GraphBlock(nn.Module):
@@ -323,30 +325,34 @@ class GraphBlock(nn.Module):
         # The graph follows from the configuration: it is rebuilt, not stored.
         self.register_buffer("graph", graph, persistent=False)
         self.graph: Tensor
+        self.even = parts == 1 and not config.edge_importance and _columns_are_one(graph)
         # Neighbours differ in what they tell (Yan 2018, 3.6): one learned factor an edge.
         self.edges = nn.Parameter(torch.ones_like(graph)) if config.edge_importance else None
         self.joints = nn.Conv2d(width_in, parts * width, 1)
         self.norm_joints = nn.BatchNorm2d(width)
         self.frames = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
         self.norm_frames = nn.BatchNorm2d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.shortcut = (
             nn.Identity()
             if width_in == width and stride == 1
-            else nn.Sequential(nn.Conv2d(width_in, width, 1, (stride, 1)), nn.BatchNorm2d(width))
+            else nn.Sequential(nn.Conv2d(width_in, width, 1), nn.BatchNorm2d(width))
         )
 
     def forward(self, x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """(M, D_in, T, V), (M, T, V) or None -> (M, D, T/stride, V), (M, T/stride, V) or None."""
         graph = self.graph if self.edges is None else self.graph * self.edges  # (P, V, V)
-        short = self.shortcut(x)  # (M, D, T/stride, V)
-        x = self.joints(x).unflatten(1, (graph.shape[0], -1))  # (M, P, D, T, V)
-        x = torch.einsum("mpdtv,pvw->mdtw", x, graph)  # (M, D, T, V)
-        x = F.relu(self.norm_joints(x))
+        # Frames are left out first: oneDNN corrupts memory in the gradient of strided 1x1 convolutions.
+        short = self.shortcut(x[:, :, :: self.stride])  # (M, D, T/stride, V)
+        x = kernels.graph_conv(
+            x, self.joints.weight, self.joints.bias, graph, even=self.even
+        )  # (M, D, T, V)
+        x = F.relu(self.norm_joints(x), inplace=True)
         x = self.norm_frames(self.frames(x))  # (M, D, T/stride, V)
         if seen is not None and self.stride > 1:  # seen in a frame = in one at most a step away
             seen = F.max_pool2d(seen.float(), (3, 1), (self.stride, 1), (1, 0)) > 0
-        return F.relu(self.dropout(x) + short), seen
+        x = kernels.dropout(x, self.dropout, self.training)
+        return F.relu(x + short, inplace=True), seen
 
 
 class Attention(nn.Module):
@@ -372,6 +378,10 @@ class Attention(nn.Module):
             hidden = hidden * self.gate(x).sigmoid()
         scores = self.score(hidden).squeeze(-1)  # (..., things)
         return softmax_over(scores, count)
+
+
+def _columns_are_one(graph: Tensor) -> bool:
+    return not graph.is_meta and bool(torch.allclose(graph.sum(dim=1), torch.ones(())))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -1,0 +1,91 @@
+"""The few operations whose plain form leaves most of a processor idle.
+
+Each equals its plain form (the tests say how closely) and serves any network built of graph
+blocks. What they have in common is the layout: (M, D, T, V) tensors whose *memory* is (M, T, V, D),
+torch's ``channels_last``. There a 1x1 convolution, a batch norm and a temporal convolution walk
+through memory once, and the joints of a frame are one small matrix for the graph.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["asinh", "channels_last", "dropout", "graph_conv", "over_time"]
+
+_STEPS = 1 << 16  # dropout is drawn in steps of this share
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same (M, D, T, V) values, laid out in memory as (M, T, V, D)."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def graph_conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, graph: Tensor, *, even: bool = False
+) -> Tensor:
+    """Mix joints along the graph and channels by a 1x1 convolution.
+
+    ``einsum("mpdtv,pvw->mdtw", conv2d(x, weight, bias), graph)``, the other way round: mixing
+    joints first handles `x` once, where the plain order makes P times as many channels first.
+
+    Parameters
+    ----------
+    x : Tensor (M, D_in, T, V)
+        In the layout of `channels_last`.
+    weight, bias : Tensor (P * D, D_in, 1, 1), (P * D,)
+        Of the 1x1 convolution: P blocks of D channels.
+    graph : Tensor (P, V, V)
+        ``graph[p, v, w]``: what joint w takes from joint v.
+    even : bool
+        Whether there is one part, of which every joint takes 1 in all; it spares a step.
+
+    Returns
+    -------
+    Tensor (M, D, T, V)
+    """
+    M, D_in, T, V = x.shape
+    P = graph.shape[0]
+    joints = channels_last(x).permute(0, 2, 3, 1).reshape(M * T, V, D_in)
+    takes = graph.permute(2, 0, 1).reshape(V * P, V)
+    mixed = torch.matmul(takes, joints).view(M, T, V, P * D_in).permute(0, 3, 1, 2)
+    kernel = weight.view(P, -1, D_in).transpose(0, 1).reshape(-1, P * D_in, 1, 1)
+    if bias is None:
+        return F.conv2d(mixed, kernel)
+    if even:
+        return F.conv2d(mixed, kernel, bias)
+    # A joint takes the bias as often as it takes from others: the column sums of the graph.
+    shift = torch.einsum("pd,pw->wd", bias.view(P, -1), graph.sum(dim=1))  # (V, D)
+    rows = F.conv2d(mixed, kernel).permute(0, 2, 3, 1).reshape(M * T, -1)  # (M*T, V*D)
+    return (rows + shift.flatten()).view(M, T, V, -1).permute(0, 3, 1, 2)
+
+
+def over_time(x: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sum over frames: (M, D, T, V), (M or 1, T, V) -> (M, D, V)."""
+    return (x * weight[:, None]).sum(dim=2)
+
+
+def asinh(x: Tensor) -> Tensor:
+    """``torch.asinh``, several times faster on processors; to a relative 1e-6 below 1e19."""
+    if x.requires_grad or x.device.type != "cpu":
+        return torch.asinh(x)
+    size = x.abs()
+    grown = torch.log1p(size + size * (size / (1.0 + torch.sqrt(size * size + 1.0))))
+    return torch.copysign(grown, x)
+
+
+def dropout(x: Tensor, p: float, training: bool) -> Tensor:
+    """``F.dropout``; on processors four decisions are taken from each 64 random bits.
+
+    There `p` is rounded to 1 in 65,536, the survivors are scaled by exactly what follows from it.
+    """
+    if not training or p == 0.0:
+        return x
+    if x.device.type != "cpu":
+        return F.dropout(x, p, training)
+    dropped = min(max(round(p * _STEPS), 1), _STEPS - 1)
+    bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
+    kept = bits.view(torch.int16)[: x.numel()] >= dropped - _STEPS // 2
+    factor = kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))
+    return x * factor.as_strided(x.shape, x.stride())
