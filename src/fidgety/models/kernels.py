@@ -88,4 +88,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
     kept = bits.view(torch.int16)[: x.numel()] >= dropped - _STEPS // 2
     factor = kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))
-    return x * factor.as_strided(x.shape, x.stride())
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        M, D, T, V = x.shape
+        return x * factor.view(M, T, V, D).permute(0, 3, 1, 2)
+    return x * factor.view(x.shape)

@@ -260,9 +260,7 @@ class InputNorm(nn.BatchNorm1d):
     def __init__(self, config: STAMConfig) -> None:
         super().__init__(config.channels * len(config.layout))
         self.masking = config.masking
-        scales = (
-            torch.tensor(COMPRESS_SCALES) if config.compress else None
-        )  # (C,)
+        scales = torch.tensor(COMPRESS_SCALES) if config.compress else None  # (C,)
         self.register_buffer("scales", scales, persistent=False)
         self.scales: Tensor | None
 
@@ -342,7 +340,8 @@ class GraphBlock(nn.Module):
     def forward(self, x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """(M, D_in, T, V), (M, T, V) or None -> (M, D, T/stride, V), (M, T/stride, V) or None."""
         graph = self.graph if self.edges is None else self.graph * self.edges  # (P, V, V)
-        # Frames are left out first: oneDNN corrupts memory in the gradient of strided 1x1 convolutions.
+        # Frames are left out first: oneDNN writes beyond its memory in the gradient of a strided
+        # 1x1 convolution that is laid out channels-last.
         short = self.shortcut(x[:, :, :: self.stride])  # (M, D, T/stride, V)
         x = kernels.graph_conv(
             x, self.joints.weight, self.joints.bias, graph, even=self.even
