@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fidgety.errors import CheckpointError
+from fidgety.models.additive import Additive
 from fidgety.models.network import Network, NetworkSettings
 from fidgety.models.stam import STAM
 
 __all__ = ["MODELS", "build_network", "name_of", "settings_from", "settings_to_plain"]
 
-MODELS: dict[str, type[Network]] = {"stam": STAM}
+MODELS: dict[str, type[Network]] = {"stam": STAM, "additive": Additive}
 
 
 def build_network(settings: NetworkSettings) -> Network:
