@@ -1,7 +1,7 @@
 """Additive STAM: a risk that is the sum of what each joint says in each clip.
 
-    clips -> velocity -> power in bands from 0.5 to 10 Hz -> a small network for each joint by itself
-          -> evidence and score of each joint in each clip
+    clips -> velocity -> power in bands from 0.5 to 10 Hz
+    each joint by itself -> a small network -> its evidence and its score in each clip
     scores -> softmax over all joints and clips -> weights; logit = bias + sum(weight * evidence)
 
 STAM mixes joints along the graph before it weighs them, so that the weight of a joint says where
@@ -10,8 +10,8 @@ by term. Attention over joints within clips and over clips is STAM's, taken toge
 
 What fidgety movement is, is a matter of rate and size in every direction. Both are kept and nothing
 else: the power of a joint's velocity in each band, directions added. So turning the camera changes
-nothing, mirroring the image exchanges left and right and changes nothing else (mirrored joints share
-their parameters), and a slow drift of the posture lies below the bands.
+nothing, mirroring the image exchanges left and right and changes nothing else (mirrored joints
+share their parameters), and a slow drift of the posture lies below the bands.
 
 Sources
 -------
@@ -57,7 +57,7 @@ class AdditiveConfig:
     skeleton : str or Skeleton
         Layout of the V joints.
     fps : float
-        Frame rate of the clips; bands in Hz are bands in frames by it. `fit` sets it to the study's.
+        Frame rate of the clips, by which bands in Hz are found; `fit` sets it to the study's.
     bands : int
         How many bands, evenly spaced by the logarithm of frequency.
     lowest_hz, highest_hz : float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fidgety.errors import CheckpointError
@@ -10,7 +11,7 @@ from fidgety.models.additive import Additive
 from fidgety.models.network import Network, NetworkSettings
 from fidgety.models.stam import STAM
 
-__all__ = ["MODELS", "build_network", "name_of", "settings_from", "settings_to_plain"]
+__all__ = ["MODELS", "at_rate", "build_network", "name_of", "settings_from", "settings_to_plain"]
 
 MODELS: dict[str, type[Network]] = {"stam": STAM, "additive": Additive}
 
@@ -55,6 +56,13 @@ def settings_from(content: Mapping[str, Any], name: str | None = None) -> Networ
     if chosen not in MODELS:
         raise _unknown(chosen)
     return MODELS[chosen].config_type.from_dict(content)
+
+
+def at_rate(settings: NetworkSettings, fps: float) -> NetworkSettings:
+    """Settings for clips at a frame rate: networks that look at frequencies must know it."""
+    if "fps" not in settings.__dataclass_fields__:
+        return settings
+    return replace(settings, fps=float(fps))  # type: ignore[type-var]
 
 
 def _unknown(name: object) -> CheckpointError:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from fidgety.errors import CheckpointError, ConfigError, FileError, PoseError
 from fidgety.files import existing, file_error, parse_json, whole_file
-from fidgety.models.catalogue import MODELS, name_of, settings_from
+from fidgety.models.catalogue import MODELS, at_rate, name_of, settings_from
 from fidgety.models.network import Network
 from fidgety.motion.clips import ClipConfig, WindowConfig
 from fidgety.motion.preprocess import profile_from
@@ -308,7 +308,7 @@ def _metadata(raw: bytes, source: Path) -> dict[str, Any]:
 def _check_settings(it: Checkpoint) -> None:
     """Raise unless the settings can be used and agree with each other."""
     try:
-        layout = settings_from(it.config, it.model).layout
+        settings = settings_from(it.config, it.model)
     except (ConfigError, PoseError) as error:
         raise _contradiction(str(error)) from error
     if type(it.members) is not int or not 1 <= it.members <= MAX_MEMBERS:
@@ -326,6 +326,9 @@ def _check_settings(it: Checkpoint) -> None:
         raise _contradiction(str(error)) from error
     if profile.fps is not None and profile.fps != it.fps:
         raise _contradiction(f"the profile's {profile.fps} fps are not the model's {it.fps}")
+    if settings != at_rate(settings, it.fps):
+        raise _contradiction(f"the network was made for another rate than {it.fps:g} fps")
+    layout = settings.layout
     if layout.joints != it.skeleton.joints or layout.bones != it.skeleton.bones:
         raise CheckpointError(
             "E406",

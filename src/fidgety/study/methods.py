@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError
 from fidgety.models import rivals
+from fidgety.models.additive import AdditiveConfig
 from fidgety.models.features import SETS
 from fidgety.models.quantiles import MeanSpeed, QuantileRegression
 from fidgety.models.stam import STAMConfig
@@ -63,6 +64,25 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
+    "fidgety": Method(
+        "Ours: attention over joints and clips of evidence that sums to the logit, from band power",
+        "fidgety",
+        network=NetworkConfig(
+            model=AdditiveConfig(),
+            clip=ClipConfig(2.0, 2 / 3),
+            training=TrainingConfig(
+                max_epoch=15,
+                batch_size=16,
+                lr=1e-2,
+                weight_decay=0.05,
+                optimizer="adamw",
+                schedule="cosine",
+                select="last",
+                clips_per_window=20,
+                augmentation=Augmentation(scale=0.3, joint_dropout=0.1),
+            ),
+        ),
+    ),
     "stam": Method(
         "STAM (Nguyen-Thai 2021) in a size for small studies, on the fidgety profile",
         "fidgety",

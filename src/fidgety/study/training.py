@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 
 from fidgety.errors import CheckpointError, ConfigError, StudyError
-from fidgety.models.catalogue import build_network, settings_to_plain
+from fidgety.models.catalogue import at_rate, build_network, settings_to_plain
 from fidgety.models.inference import Aggregation, infer
 from fidgety.models.network import Network, NetworkSettings
 from fidgety.models.stam import STAMConfig
@@ -172,6 +172,7 @@ def fit(
     """
     _check_parts(train, validation)
     check_alike([*train, *validation], config.model.layout)
+    config = replace(config, model=at_rate(config.model, train[0].sequence.fps))
     samples = windows_of(train, config.clip, config.window)
     windows_of(validation, config.clip, config.window)  # refuse now what could not be measured
     fabric = fabric or Fabric(accelerator="auto", devices=1)
