@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fidgety.models.remembered import remembered
 from fidgety.motion.features import CHANNELS
 
 __all__ = [
@@ -98,7 +99,7 @@ class QuantileRegression:
         return self._line.predict_proba(self._table(sequences))[:, 1]
 
     def _table(self, sequences: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-        return np.stack([quantile_features(sequence) for sequence in sequences])
+        return np.stack([remembered("quantiles", quantile_features, row) for row in sequences])
 
 
 class MeanSpeed(QuantileRegression):

@@ -6,6 +6,7 @@ Missing features take the median of the training recordings, so that nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fidgety.models.features import SETS, FeatureSet
 from fidgety.models.features.feature import Floats
+from fidgety.models.remembered import remembered
 
 __all__ = [
     "FeatureClassifier",
@@ -78,7 +80,8 @@ class FeatureClassifier:
 
 def features_of(features: FeatureSet, sequences: Sequences, fps: float) -> Floats:
     """Table (N, p) of the features of N recordings (7, T, V)."""
-    return np.stack([features.of(values, fps) for values in sequences])
+    measure = partial(features.of, fps=fps)
+    return np.stack([remembered((features.name, fps), measure, values) for values in sequences])
 
 
 class Surprise:
