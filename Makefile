@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint axe clean
 
 demo: $(VENV)/.installed
 	$(BIN)/fidgety demo --out demo
 
-test: lint
+test: lint axe
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/.installed-dev
@@ -17,6 +17,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# The judge of accessibility, for the tests marked `browser`; without npm or chromium these are skipped.
+axe:
+	@test -e node_modules/axe-core/axe.min.js || \
+		(command -v npm > /dev/null && npm install --no-save --no-package-lock --silent axe-core@4.14.1) || \
+		echo "axe-core could not be installed: the tests that need it are skipped"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
