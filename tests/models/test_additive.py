@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fidgety.errors import CheckpointError, ConfigError
 from fidgety.models.additive import Additive, AdditiveConfig, BandPower, ObservedNorm
+from fidgety.models.catalogue import at_rate
 from fidgety.models.checkpoint import Checkpoint
 from fidgety.models.inference import infer
 from fidgety.motion import ClipConfig, PoseSequence, WindowConfig, split
@@ -239,6 +240,9 @@ def test_fit_tells_the_network_its_frame_rate():
     fitted = fit(slow, [], config)
     assert fitted.model.config.fps == fitted.config.model.fps == 15.0
     assert fitted.model.config.centres_hz.max() == pytest.approx(0.45 * 15)
+    rounded = at_rate(AdditiveConfig(), 30.000000000000004)
+    assert rounded == AdditiveConfig()
+    Checkpoint.of(Additive(rounded), fps=30.0, profile="fidgety", profile_config={"fps": 30.0})
     with pytest.raises(CheckpointError, match=r"E407.*another rate than 30 fps"):
         Checkpoint.of(fitted.model, fps=30.0, profile="fidgety", profile_config={"fps": 30.0})
 

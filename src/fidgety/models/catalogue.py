@@ -59,10 +59,13 @@ def settings_from(content: Mapping[str, Any], name: str | None = None) -> Networ
 
 
 def at_rate(settings: NetworkSettings, fps: float) -> NetworkSettings:
-    """Settings for clips at a frame rate: networks that look at frequencies must know it."""
+    """Settings for clips at a frame rate: networks that look at frequencies must know it.
+
+    To a thousandth of a frame per second: rates from timestamps carry rounding errors.
+    """
     if "fps" not in settings.__dataclass_fields__:
         return settings
-    return replace(settings, fps=float(fps))  # type: ignore[type-var]
+    return replace(settings, fps=round(float(fps), 3))  # type: ignore[type-var]
 
 
 def _unknown(name: object) -> CheckpointError:
