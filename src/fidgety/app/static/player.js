@@ -27,11 +27,13 @@ export class Player extends EventTarget {
     this.view = "skeleton";
     this.weights = new Array(content.joints.length).fill(null);
     this.colours = content.joints.map(() => "#e6d35a");
-    this.wanted = null;
+    this.wanted = null; // a wish that waits until the film has done seeking
+    this.aim = null; // the picture it was sent to, until it plays on from there
     this.ticking = null;
     new ResizeObserver(() => this.resize()).observe(stage);
     if (this.video) {
       this.watch();
+      this.video.addEventListener("play", () => { this.aim = null; });
       for (const name of ["play", "pause", "ended"]) {
         this.video.addEventListener(name, () => this.dispatchEvent(new Event("state")));
       }
@@ -118,8 +120,10 @@ export class Player extends EventTarget {
   seekTime(seconds) { this.seek(Math.floor(seconds * this.fps + 1e-6)); }
 
   step(frames) {
+    if (this.playing) this.aim = null;
     this.pause();
-    this.seek((this.wanted ?? (this.video && this.video.seeking ? this.aim : this.frame)) + frames);
+    // While it stands still, where it was sent counts: its picture may not have been presented yet.
+    this.seek((this.wanted ?? this.aim ?? this.frame) + frames);
   }
 
   seeked() {
@@ -131,7 +135,7 @@ export class Player extends EventTarget {
     }
     if (!("requestVideoFrameCallback" in this.video)) this.reached(this.frameAt(this.video.currentTime));
     // A seek within the picture on show presents none anew.
-    else if (this.video.paused) setTimeout(() => { if (this.video.paused && !this.video.seeking && this.frame !== this.aim) this.reached(this.aim); }, 120);
+    else if (this.video.paused) setTimeout(() => { if (this.video.paused && !this.video.seeking && this.aim !== null && this.frame !== this.aim) this.reached(this.aim); }, 120);
   }
 
   frameAt(seconds) { return Math.max(0, Math.min(this.count - 1, Math.floor(seconds * this.fps + 1e-3))); }
@@ -155,6 +159,7 @@ export class Player extends EventTarget {
 
   reached(frame) {
     this.frame = frame;
+    if (this.playing) this.aim = null;
     this.stage.dataset.frame = String(frame);
     this.draw();
     this.dispatchEvent(new Event("frame"));
