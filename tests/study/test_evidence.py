@@ -1,0 +1,298 @@
+"""Self-test, robustness, explanations, learning curve, final model: on small studies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from learning import TINY, network
+from small_studies import cohort, study_of, write_study
+
+from fidgety.assess import Assessor
+from fidgety.errors import ConfigError, StudyError
+from fidgety.models.ensemble import Ensemble
+from fidgety.models.inference import Inference, SummedWindow
+from fidgety.models.trained import TrainedModel
+from fidgety.motion import ClipConfig, WindowConfig
+from fidgety.simulate import simulate_study
+from fidgety.study import crossfit, selftest
+from fidgety.study.examples import Example
+from fidgety.study.experiment import cross_validate
+from fidgety.study.explanation_scores import explanation_scores, measures_of, truth_of_clips
+from fidgety.study.final import train_final
+from fidgety.study.fold_models import fold_model
+from fidgety.study.learning_curve import infants_for_curve, learning_curve
+from fidgety.study.methods import METHODS
+from fidgety.study.robustness import robustness
+from fidgety.study.selftest import Run, labelled, pieces_of, self_test
+from fidgety.study.study import Study
+
+LINES = ("none", "fps-15", "mirror", "first-10")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small():
+    """Networks that train in a moment."""
+    small = replace(network(TINY, max_epoch=2), clip=ClipConfig(2.0, 1.5), window=WindowConfig())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS, "stam", replace(METHODS["stam"], network=small))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Study:
+    """Twelve simulated infants of 22 s."""
+    root = tmp_path_factory.mktemp("simulated") / "study"
+    simulate_study(root, infants=12, seconds=22.0, fps=15.0, seed=3, difficulty="easy")
+    return Study.open(root)
+
+
+@pytest.fixture(scope="module")
+def done(whole, tmp_path_factory):
+    """Their cross-validation."""
+    out = tmp_path_factory.mktemp("cv")
+    cross_validate(whole, ["stam", "quantiles"], out, folds=2, inner=2)
+    return out
+
+
+def test_a_bench_of_poorer_input(whole, done):
+    found = robustness(whole, done, perturbations=LINES)
+    assert {(line.model, line.perturbation) for line in found.lines} == {
+        (model, name) for model in ("stam", "quantiles") for name in LINES
+    }
+    for line in found.lines:
+        assert line.infants + line.refused == 12
+        if line.perturbation == "none":
+            assert line.difference == pytest.approx(0.0)
+            assert line.holds
+        if line.perturbation == "first-10":  # too short: the gate refuses it, and that holds
+            assert (line.infants, line.auc, line.holds) == (0, None, True)
+    told = json.loads((done / "robustness.json").read_text("utf-8"))
+    assert told["simulated"] is True
+    assert len(told["rows"]) == len(found.lines)
+    kept = {path: path.stat().st_mtime_ns for path in (done / "robustness").iterdir()}
+    assert robustness(whole, done, perturbations=LINES) == found
+    assert {path: path.stat().st_mtime_ns for path in (done / "robustness").iterdir()} == kept
+
+
+def test_longer_recordings_are_of_other_infants(whole, done, tmp_path):
+    simulate_study(tmp_path / "longer", infants=4, seconds=62.0, fps=15.0, seed=9)
+    other = Study.open(tmp_path / "longer")
+    found = robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=other)
+    lengths = {line.perturbation: line for line in found.lines if line.group == "length"}
+    assert set(lengths) == {"length-30", "length-60", "length-120", "length-300"}
+    assert lengths["length-60"].infants + lengths["length-60"].refused == 4
+    with pytest.raises(StudyError, match="E286"):
+        robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=whole)
+
+
+def test_what_cannot_be_perturbed_is_refused(whole, done, tmp_path):
+    with pytest.raises(ConfigError, match=r"E702 No perturbation named 'magic'"):
+        robustness(whole, done, perturbations=["magic"])
+    with pytest.raises(StudyError, match=r"E285 mean-speed was not cross-validated"):
+        robustness(whole, done, models=["mean-speed"])
+    with pytest.raises(StudyError, match="E273"):
+        robustness(replace(whole, recordings=whole.recordings[1:]), done)
+    with pytest.raises(StudyError, match=r"E27[37]|E285"):
+        explanation_scores(whole, done, models=["quantiles"])
+
+
+def test_explanations_of_a_cross_validation(whole, done):
+    found = explanation_scores(whole, done)
+    measures = {row["measure"] for row in found.rows}
+    assert {"randomised_correlation", "contribution_sum_error"} <= measures
+    error = [row for row in found.rows if row["measure"] == "contribution_sum_error"]
+    assert error[0]["value"] < 1e-5
+    assert {(c["kind"], c["order"]) for c in found.curves} == {
+        (kind, order) for kind in ("deletion", "insertion")
+        for order in ("attention", "contribution", "random")
+    }  # fmt: skip
+    told = json.loads((done / "explanations.json").read_text("utf-8"))
+    assert told["rows"] == list(found.rows)
+
+
+def test_truth_of_clips_is_that_of_the_simulation(whole, done):
+    (task,) = (t for t in _tasks(whole, done) if t.split.fold == 0)
+    trained = fold_model(task).trained
+    assert trained is not None
+    from fidgety.study.experiment import examples_by_profile
+
+    example = examples_by_profile(task, task.split.test)[0]
+    clips = trained.clips(example.sequence)
+    amount = truth_of_clips(whole.root, example.recording, clips)
+    assert amount is not None
+    assert amount.shape == (len(clips), 18)
+    assert ((amount >= 0) & (amount <= 1)).all()
+    assert truth_of_clips(whole.root / "none", example.recording, clips) is None
+
+
+def _tasks(study, root):
+    from fidgety.study.experiment import tasks_of
+
+    return tasks_of(study, root, ["stam"], repeats=1)
+
+
+def test_an_explanation_that_knows_the_truth_scores_one_and_a_blind_one_a_half():
+    rng = np.random.default_rng(0)
+    truth = np.zeros((40, 18))
+    truth[:16, 3] = 0.9  # fidgety movement in the first clips, of one joint
+    right = _inference(np.where(np.arange(40) < 16, -2.0, 1.0), joint=3)
+    blind = _inference(rng.normal(size=40), joint=7)
+    found = measures_of(right, blind, truth, rng)
+    assert found["clip_auc contribution"] == pytest.approx(1.0)
+    assert found["joint_auc contribution"] == pytest.approx(1.0)
+    assert 0.2 < found["randomised_clip_auc contribution"] < 0.8
+    assert abs(found["randomised_correlation contribution"]) < 0.5
+    assert found["contribution_sum_error contribution"] < 1e-9
+    at = 2  # a fifth of the clips
+    assert found["deletion contribution"][at] > 2 * found["random_deletion contribution"][at]
+    assert "clip_auc attention" not in measures_of(right, blind, np.zeros((40, 18)), rng)
+
+
+def _inference(pull, joint):
+    attention = np.full(len(pull), 1 / len(pull))
+    parts = np.zeros((len(pull), 18))
+    parts[:, joint] = pull
+    window = SummedWindow(np.arange(len(pull)), attention, np.asarray(pull, dtype=float), 0.1)
+    joints = np.full((len(pull), 18), 1 / 18)
+    one = Inference((window,), joints, "mean", joint_pull=parts)
+    return Ensemble((one, one))
+
+
+def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
+    done = train_final(whole, inner=2, name="both")
+    assert (done.members, done.infants, done.abnormal) == (2, 12, 6)
+    model = TrainedModel.load(done.folder / "model.fidgety")
+    assert len(model.networks) == 2
+    assert model.checkpoint.cohort is not None
+    assert model.checkpoint.cohort.n_infants == 12
+    assert len(model.checkpoint.metrics["scores"]) == 12
+    assert model.checkpoint.metrics["part"] == "out-of-fold"
+    said = Assessor(model).assess(whole.pose_path("s0000"), age_weeks=13.0)  # type: ignore[arg-type]
+    assert said.interval is not None
+    assert "2 members" in said.content["interval_of"]
+    assert len(said.content["cohort"]["scores"]) == 12
+    with pytest.raises(StudyError, match="E275"):
+        train_final(whole, inner=2, name="both")
+    with pytest.raises(StudyError, match="E277"):
+        train_final(whole, method="quantiles")
+
+
+def test_members_of_the_final_model_leave_infants_out_once(whole, monkeypatch):
+    left = []
+    scores = crossfit.scores
+
+    def spy(model, examples, config):
+        left.append({example.infant_id for example in examples})
+        return scores(model, examples, config)
+
+    monkeypatch.setattr(crossfit, "scores", spy)
+    train_final(whole, inner=3, name="three")
+    assert sum(map(len, left)) == len(set.union(*left)) == 12
+
+
+def blocks(root, infants: int = 12, recordings: int = 3, frames: int = 60) -> Study:
+    names = [f"i{k:02}_v{n}" for k in range(infants) for n in range(recordings)]
+    rows = [f"{name[:3]},{int(name[1:3]) % 2},{name}\n" for name in names]
+    return Study.open(
+        write_study(root, "infant_id,label,recording\n" + "".join(rows), names, frames=frames)
+    )
+
+
+class Memory:
+    """Recognises an infant by where its nose is, and knows nothing else."""
+
+    def fit(self, sequences, labels):
+        self.known = [(self.trait(s), label) for s, label in zip(sequences, labels, strict=True)]
+        return self
+
+    def risk(self, sequences):
+        return np.array([self.nearest(self.trait(s)) for s in sequences])
+
+    def nearest(self, trait):
+        near = sorted(self.known, key=lambda one: abs(one[0] - trait))[:2]
+        return float(np.mean([label for _, label in near]))
+
+    @staticmethod
+    def trait(sequence):
+        return float(sequence[0, 0, 0])
+
+
+def test_the_self_test_finds_a_method_that_remembers_infants(tmp_path, monkeypatch):
+    study = blocks(tmp_path / "study")
+    monkeypatch.setitem(METHODS, "memory", replace(METHODS["quantiles"], classifier=Memory))
+    monkeypatch.setattr(selftest, "read_sequence", _with_trait(selftest.read_sequence))
+    found = self_test(study, tmp_path / "out", model="memory", folds=3, permutations=4).content
+    assert (found["pieces"], found["infants"], found["recordings"]) == (0, 12, 36)
+    assert found["record_wise"]["auc"] > 0.8
+    assert found["infant_wise"]["auc"] < found["record_wise"]["auc"]
+    assert found["gap"]["value"] == pytest.approx(
+        found["record_wise"]["auc"] - found["infant_wise"]["auc"]
+    )
+    assert found["permuted_record_wise"]["mean"] > 0.75  # nothing to learn, and yet
+    assert found["permuted"]["passed"]
+    assert json.loads((tmp_path / "out" / "self_test.json").read_text("utf-8")) == found
+    again = self_test(study, tmp_path / "out", model="memory", folds=3, permutations=4).content
+    assert again == found
+
+
+def _with_trait(read):
+    """Each infant's own place of the nose, the same in all of its recordings."""
+
+    def changed(folder):
+        sequence = read(folder)
+        values = sequence.values.copy()
+        values[0, 0, 0] = np.random.default_rng(int(folder.name[1:3])).random()
+        return replace(sequence, values=values)
+
+    return changed
+
+
+def test_pieces_cover_a_recording_and_labels_are_permuted_over_infants(whole, done):
+    example = Example("i", "r", 1, TrainedExample.sequence)
+    pieces = pieces_of(example, 3)
+    assert [piece.recording for piece in pieces] == ["r_0", "r_1", "r_2"]
+    assert {piece.infant_id for piece in pieces} == {"i"}
+    assert pieces_of(example, 0) == [example]
+    rows = [Example(f"i{k // 2}", f"i{k // 2}_{k % 2}", k // 2 % 2, example.sequence)
+            for k in range(12)]  # fmt: skip
+    told = labelled(rows, Run("x", "infant", 5))
+    by_infant = {(e.infant_id, e.label) for e in told}
+    assert len(by_infant) == 6
+    assert sorted(label for _, label in by_infant) == [0, 0, 0, 1, 1, 1]
+    wrong = labelled(rows, Run("x", "recording"))
+    assert [e.infant_id for e in wrong] == [e.recording for e in rows]
+
+
+class TrainedExample:
+    from learning import sequence as _made
+
+    sequence = _made(0, frames=90)
+
+
+def test_a_learning_curve_tests_on_infants_that_no_size_trains_on(tmp_path):
+    study = blocks(tmp_path / "study", infants=32, recordings=1, frames=45)
+    found = learning_curve(study, tmp_path / "out", sizes=(8, 12), tested=20, repeats=2)
+    assert found.tested == 20
+    assert [(p.infants, p.repeat) for p in found.points] == [(8, 0), (8, 1), (12, 0), (12, 1)]
+    assert json.loads((tmp_path / "out/learning_curve.json").read_text("utf-8"))["tested"] == 20
+    assert learning_curve(study, tmp_path / "out", sizes=(8, 12), tested=20, repeats=2) == found
+
+
+def test_training_infants_of_a_curve_grow_and_hold_both_classes():
+    study = study_of(cohort(30, 70))
+    test, orders = infants_for_curve(study, 50, None, 3, 0)
+    assert len(test) == 50
+    for order in orders:
+        assert not set(test) & set(order)
+        assert len(set(order)) == 50
+        for size in (10, 20, 50):
+            share = np.mean([study.infants[i] for i in order[:size]])
+            assert 0.2 <= share <= 0.4
+    assert orders[0] != orders[1]
+    with pytest.raises(StudyError, match=r"E213 .*100 infants; 95 to train on and 10 to test on"):
+        infants_for_curve(study, 95, None, 1, 0)
+    with pytest.raises(ConfigError, match="E702"):
+        learning_curve(study, "nowhere", sizes=(4,))
