@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from fidgety.report.svg import cividis
-from fidgety.report.timeline import binned, duration, even_share, in_part
+from fidgety.report.timeline import SALIENT, binned, duration, even_share, in_part
 from fidgety.report.words import joint_words, span
 
 __all__ = ["axis", "cohort_figure", "layout", "timeline_figure"]
@@ -104,6 +104,7 @@ def _weights(clips: Sequence[dict[str, Any]], share: float | None) -> Figure:
         for clip in clips
     ]
     most = max((height for height in heights if height), default=1.0)
+    most = max(most, SALIENT)
     return _bars(clips, heights, "weight", "%{y:.1f} times the even share") | {
         "marker": {
             "color": [cividis((height or 0) / most) for height in heights],

@@ -23,6 +23,7 @@ from fidgety.report.comparison_plots import (
     grid_of_models,
     learning_plots,
     p_words,
+    perturbation_words,
 )
 from fidgety.report.page import environment, page_parts
 from fidgety.statistics import Estimate
@@ -101,6 +102,7 @@ def _context(found: Findings) -> dict[str, Any]:
         "est": _estimate,
         "num": _number,
         "p_words": p_words,
+        "perturbation_words": perturbation_words,
         "sorted_pairs": sorted(found.pairs, key=lambda pair: pair.p if pair.p == pair.p else 2),
         "forest": draw_forest(found),
         "roc": grid_of_models(found, "roc"),
@@ -127,8 +129,9 @@ def _robustness(found: Findings) -> dict[str, Any] | None:
     models = [model for model in found.performance if any(r["model"] == model for r in rows)]
     if not models:
         return None
-    cells = {(r["perturbation"], r["model"]): r for r in rows}
-    names = [name for name in dict.fromkeys(r["perturbation"] for r in rows) if name != "none"]
+    worse = [r for r in rows if r["perturbation"] != "none"]
+    cells = {(perturbation_words(r), r["model"]): r for r in worse}
+    names = dict.fromkeys(perturbation_words(r) for r in worse)
     return {
         "models": models,
         "drawing": draw_robustness(found, models[0]),

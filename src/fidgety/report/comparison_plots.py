@@ -19,6 +19,8 @@ __all__ = [
     "draw_self_test",
     "grid_of_models",
     "learning_plots",
+    "p_words",
+    "perturbation_words",
 ]
 
 Drawn = tuple[str, Markup, str]  # model, plot, what stands below it
@@ -57,6 +59,13 @@ def p_words(p: float | None) -> str:
     if p is None or p != p:
         return "–"
     return "< 0.001" if p < 0.001 else fixed(p, 3)
+
+
+def perturbation_words(row: dict[str, Any]) -> str:
+    """A perturbation in words: ``frame rate: 15 per second``, or its name."""
+    if row.get("group") and row.get("setting"):
+        return f"{row['group']}: {row['setting']}"
+    return str(row["perturbation"])
 
 
 def grid_of_models(found: Findings, kind: str) -> list[Drawn]:
@@ -169,7 +178,7 @@ def draw_robustness(found: Findings, model: str) -> Markup | None:
         change, base = _number(r["difference"]), _number(r.get("baseline_auc"))
         refused = int(r.get("refused") or 0)
         lines.append(Row(
-            str(r["perturbation"]), change, _number(r.get("auc_low")) - base,
+            perturbation_words(r), change, _number(r.get("auc_low")) - base,
             _number(r.get("auc_high")) - base,
             (fixed(change, 3) if change == change else "all refused", str(refused or "–")),
             r.get("holds") is False,
@@ -185,7 +194,7 @@ def draw_robustness(found: Findings, model: str) -> Markup | None:
         f"More than 0.05 AUC lost: {', '.join(worst) or 'nowhere'}.", lines,
         Axis("change of the AUC", start, 0.1, ticks),
         marks=((0.0, "0"), (-0.05, "−0.05")), heads=("change", "refused"),
-        columns=(76.0, 0.0), left=214.0,
+        columns=(76.0, 0.0), left=236.0,
     )  # fmt: skip
 
 

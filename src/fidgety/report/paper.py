@@ -11,6 +11,7 @@ import numpy as np
 
 from fidgety.errors import FileError
 from fidgety.files import make_folder, whole_file, write_text
+from fidgety.report.comparison_plots import perturbation_words
 from fidgety.report.paper_text import latex_table, methods_paragraph
 from fidgety.study.findings import Findings
 
@@ -186,13 +187,14 @@ def _decision(found: Findings, model: str, axes: Axes) -> None:
 def _robustness(found: Findings, figure: type[Figure]) -> Figure | None:
     rows = (found.evidence.robustness or {}).get("rows", [])
     models = [m for m in found.performance if any(r["model"] == m for r in rows)]
-    names = [n for n in dict.fromkeys(r["perturbation"] for r in rows) if n != "none"]
+    rows = [r for r in rows if r["perturbation"] != "none"]
+    names = list(dict.fromkeys(perturbation_words(r) for r in rows))
     if not models or not names:
         return None
     made = figure(figsize=(WIDTH, 0.8 + 0.21 * len(names)), layout="constrained")
     axes = made.subplots()
     for place, model in enumerate(models[:4]):
-        change = {r["perturbation"]: r["difference"] for r in rows if r["model"] == model}
+        change = {perturbation_words(r): r["difference"] for r in rows if r["model"] == model}
         y = np.arange(len(names)) + 0.16 * (place - (min(len(models), 4) - 1) / 2)
         x = [np.nan if change.get(name) is None else change[name] for name in names]
         axes.plot(x, y, "osD^"[place], ms=3.5, color=ACCENT if place == 0 else SOFT,

@@ -15,6 +15,7 @@ from fidgety.report.svg import cividis, drawing, el, linear, short, ticks
 from fidgety.report.words import clock, fixed, joint_words, span
 
 __all__ = [
+    "SALIENT",
     "binned",
     "draw_timeline",
     "duration",
@@ -27,6 +28,7 @@ __all__ = [
 WIDTH, LEFT, RIGHT = 860.0, 112.0, 18.0
 MARKS_TOP, MARK_HEIGHT = 4.0, 18.0
 ATTENTION_HEIGHT, SIGNED_HEIGHT, ROW_HEIGHT, GAP = 112.0, 60.0, 38.0, 9.0
+SALIENT = 2.5  # times the even share that a scale reaches at least
 COLUMNS = 372  # one per two units of width: more would not be seen, and the file would grow
 Scale = Callable[[float], float]
 
@@ -163,7 +165,8 @@ def _attention(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup:
     if share is None or not known:
         return el("g", _row_label("attention", floor - ATTENTION_HEIGHT / 2))
     most = max(clip["attention"] or 0 for clip in known)
-    y = linear((0, max(most / share, 1.5)), (floor, top + 8))
+    tallest = max(most / share, SALIENT)  # nearly even weights look nearly even
+    y = linear((0, tallest), (floor, top + 8))
     half = _stride(known) / 2
     bars = []
     for clip in known:
@@ -176,7 +179,7 @@ def _attention(clips: Sequence[dict[str, Any]], x: Scale, top: float) -> Markup:
             continue
         times = clip["attention"] / share
         bars.append(el("rect", el("title", f"{when}: {fixed(times, 1)} \N{MULTIPLICATION SIGN}"),
-                       fill=cividis(clip["attention"] / most if most else 0), x=left, y=y(times),
+                       fill=cividis(times / tallest), x=left, y=y(times),
                        width=max(right - left, 0.6), height=floor - y(times)))  # fmt: skip
     guides = [_guide(value, x, y) for value in _multiples(most / share)]
     return el("g", _row_label("attention", top + 20), *guides[1:], el("g", *bars, class_="bars"),
