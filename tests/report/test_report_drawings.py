@@ -18,7 +18,14 @@ from fidgety.report.cohort import draw_cohort, share_below, table_of_tenths
 from fidgety.report.reading import complete, finite, look_up
 from fidgety.report.risk_scale import draw_hundred, draw_risk_scale
 from fidgety.report.svg import cividis, el, linear, short, ticks
-from fidgety.report.timeline import binned, draw_timeline, even_share, mean_between, moments
+from fidgety.report.timeline import (
+    SALIENT,
+    binned,
+    draw_timeline,
+    even_share,
+    mean_between,
+    moments,
+)
 
 CSS = Path(words.__file__).parent / "templates" / "tokens.css"
 
@@ -167,7 +174,13 @@ def test_the_tallest_bar_is_the_clip_with_most_weight() -> None:
     bars = parse(draw_timeline(whole)).one("g", class_="bars").all("rect")
     heights = [float(bar.attributes["height"]) for bar in bars]
     assert heights[1] == pytest.approx(6 * heights[0], rel=0.02)
-    assert [bar.attributes["fill"] for bar in bars][1] == cividis(1)
+    assert bars[1].attributes["fill"] == cividis(1.8 / SALIENT)  # 0.6 is 1.8 times the even share
+
+
+def test_one_clip_far_above_the_others_is_brightest() -> None:
+    whole = complete({"clips": [clip(k, 0.9 if k == 3 else 0.01) for k in range(11)]})
+    bars = parse(draw_timeline(whole)).one("g", class_="bars").all("rect")
+    assert bars[3].attributes["fill"] == cividis(1)
 
 
 def test_the_body_stands_where_it_was_measured() -> None:
