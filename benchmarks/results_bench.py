@@ -25,6 +25,7 @@ from fidgety.models.trained import TrainedModel
 from fidgety.motion import pose_sequence
 from fidgety.simulate import simulate_cohort, simulate_study
 from fidgety.statistics import abstention_rates, auc_interval, calibration
+from fidgety.study.cohort_table import write_cohort
 from fidgety.study.comparison import compare
 from fidgety.study.experiment import cross_validate
 from fidgety.study.explanation_scores import explanation_scores
@@ -111,6 +112,7 @@ def cross_validation(study: Study, root: Path, given: argparse.Namespace) -> Non
             study, names, root / "cv", folds=given.folds, inner=COSTLY.get(names[0], given.inner),
             workers=given.workers, progress=told(names[-1]),
         )  # fmt: skip
+        write_cohort(root / "cv", study)
         say(f"cv of {', '.join(names)}: {time.perf_counter() - began:.0f} s")
         say(compare(root / "cv").table())
 

@@ -64,6 +64,7 @@ def cv_command(
     beside infants kept apart, and on permuted labels.
     """
     from fidgety.claims import claimed
+    from fidgety.study.cohort_table import write_cohort
     from fidgety.study.comparison import compare
     from fidgety.study.experiment import cross_validate
     from fidgety.study.record import write_record
@@ -94,6 +95,7 @@ def cv_command(
         cross_validate(opened, names, out, progress=show, workers=working, **given)
         settings = {"models": models, "skip_unlabelled": skip_unlabelled, **given}
         write_record(out, "cv", settings, opened)
+        write_cohort(out, opened)
     click.echo(compare(out).table())
 
 
