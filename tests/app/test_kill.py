@@ -79,7 +79,7 @@ def wait_for(store: Store, question: str, seconds: float = 120) -> dict:
 def test_killed_while_a_film_comes_in_and_another_is_worked_on(
     store: Store, tmp_path: Path
 ) -> None:
-    said, case = json.dumps(SAMPLE | {"seconds": 6.0}), new_id()
+    said, case = json.dumps(SAMPLE | {"seconds": 4.0}), new_id()
     with store.writing() as db:
         db.execute("INSERT INTO cases (id, infant, age_weeks, kind, suffix, sha256, size, said,"
                    " created, simulated, film) VALUES (?, 'b07', 13.0, 'sample', '', 'x', 0, ?, ?,"

@@ -23,7 +23,7 @@ from fidgety.simulate import DIFFICULTIES, CameraConfig, SimulatedRecording, sim
 __all__ = ["SAMPLE", "draw_infant", "simulate_sample"]
 
 # What is simulated, and under which code it stands in the inbox.
-SAMPLE: dict[str, Any] = {"seed": 24, "label": 0, "seconds": 45.0, "fps": 30.0}
+SAMPLE: dict[str, Any] = {"seed": 24, "label": 0, "seconds": 30.0, "fps": 30.0}
 CODE = "sample-simulated"
 LONGEST = 640  # pixels
 SHEET, SKIN, SHADE, NAPPY = (214, 223, 226), (226, 184, 160), (186, 140, 118), (250, 250, 248)
