@@ -8,7 +8,10 @@ import pytest
 
 from fidgety.cli import main
 
-TINY = ("--z-dim", "8", "--alpha-dim", "4", "--beta-dim", "4", "--max-hop", "1", "--no-cuda")
+TINY = (
+    *("--model", "stam", "--no-cuda", "--max-hop", "1"),
+    *("--z-dim", "8", "--alpha-dim", "4", "--beta-dim", "4"),
+)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def rows_of(path):
 def test_a_run_and_what_is_in_its_folder(study):
     told = []
     run = train_run(study, on_epoch=told.append)
-    assert run.folder == study.root / "runs" / "stam_fold00"
+    assert run.folder == study.root / "runs" / "fidgety_fold00"
     assert {path.name for path in run.folder.iterdir()} == {
         "config.json", "metrics.jsonl", "last_state.pt", "model.fidgety", "predictions_val.csv",
     }  # fmt: skip
@@ -160,7 +160,7 @@ def test_another_run_is_not_resumed_and_its_folder_stays(study):
     held = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     for different in ({"fold": 1}, {"length_s": 3.0}):
         with pytest.raises(CheckpointError, match="E440"):
-            train_run(study, name="stam_fold00", resume=True, **different)
+            train_run(study, name="fidgety_fold00", resume=True, **different)
     write_splits(study, make_splits(study, folds=2, seed=5))
     with pytest.raises(CheckpointError, match="E440"):
         train_run(study, resume=True)

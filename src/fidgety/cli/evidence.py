@@ -20,7 +20,9 @@ __all__ = [
 
 @click.command("cv")
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--models", default="stam,quantiles", show_default=True, help="Names, by commas.")
+@click.option(
+    "--models", default="fidgety,stam,quantiles", show_default=True, help="Names, by commas."
+)
 @click.option("--folds", default=5, show_default=True)
 @click.option("--repeats", default=1, show_default=True, help="Divisions into folds.")
 @click.option(

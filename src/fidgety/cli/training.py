@@ -27,7 +27,7 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 @click.command("train")
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option(
-    "--model", "method", default="stam", show_default=True, help="Settings to start from."
+    "--model", "method", default="fidgety", show_default=True, help="Settings to start from."
 )
 @click.option("--fold-id", default=0, show_default=True, help="Which split.")
 @click.option("--name", help="Folder of the run below STUDY/runs.")
@@ -226,7 +226,7 @@ def _changed(settings: NetworkSettings, values: dict[str, Any]) -> NetworkSettin
             "E701",
             f"This network has no {', '.join(lacking)}",
             where=type(settings).__name__,
-            remedy="Leave the option out, or choose another --model",
+            remedy="Leave the option out, or choose --model stam",
         )
     return replace(settings, **values)  # type: ignore[type-var]
 

@@ -74,7 +74,7 @@ class Final:
 def train_final(
     study: Study,
     *,
-    method: str = "stam",
+    method: str = "fidgety",
     inner: int = 5,
     seed: int = 0,
     error: float = 0.1,

@@ -119,7 +119,7 @@ class Validation:
 def train_run(
     study: Study,
     *,
-    method: str = "stam",
+    method: str = "fidgety",
     fold: int = 0,
     change: Callable[[NetworkConfig], NetworkConfig] | None = None,
     name: str | None = None,
