@@ -113,3 +113,15 @@ def test_selection_keeps_what_is_there_and_something_where_nothing_is():
     line = discovered().fit(noise, labels)
     assert line[0].get_support()[7]
     assert line[0].get_support().sum() < 6
+
+
+def test_features_are_those_of_the_recording_as_it_is_now():
+    values = infant(3, 0)
+    once = features_of(SETS["rahmati"], [values, values.astype(np.float32)], 30.0)
+    np.testing.assert_array_equal(once[0], SETS["rahmati"].of(values, 30.0))
+    values *= 2
+    np.testing.assert_array_equal(
+        features_of(SETS["rahmati"], [values], 30.0)[0], SETS["rahmati"].of(values, 30.0)
+    )
+    again = features_of(SETS["rahmati"], [values], 15.0)[0]
+    np.testing.assert_array_equal(again, SETS["rahmati"].of(values, 15.0))

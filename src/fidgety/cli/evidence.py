@@ -21,7 +21,10 @@ __all__ = [
 @click.command("cv")
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option(
-    "--models", default="fidgety,stam,quantiles", show_default=True, help="Names, by commas."
+    "--models",
+    default="fidgety,stam,quantiles",
+    show_default=True,
+    help="Names, by commas; all = every method, plain = those without a network.",
 )
 @click.option("--folds", default=5, show_default=True)
 @click.option("--repeats", default=1, show_default=True, help="Divisions into folds.")
@@ -69,12 +72,13 @@ def cv_command(
     from fidgety.study.cohort_table import write_cohort
     from fidgety.study.comparison import compare
     from fidgety.study.experiment import cross_validate
+    from fidgety.study.methods import names_in
     from fidgety.study.record import write_record
     from fidgety.study.selftest import self_test as test_leaks
     from fidgety.study.study import Study
 
     opened = Study.open(study, skip_unlabelled=skip_unlabelled)
-    names = _names(models)
+    names = names_in(models)
     working = engine_given(engine, workers, cluster)
     if self_test:
         kept = {key: given[key] for key in ("folds", "seed", "fps", "channels")}

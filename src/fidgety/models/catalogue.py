@@ -8,12 +8,21 @@ from typing import Any
 
 from fidgety.errors import CheckpointError
 from fidgety.models.additive import Additive
+from fidgety.models.clip_transformer import ClipTransformer
+from fidgety.models.clipwise import STGCN, TemporalCNN, TopClips
 from fidgety.models.network import Network, NetworkSettings
 from fidgety.models.stam import STAM
 
 __all__ = ["MODELS", "at_rate", "build_network", "name_of", "settings_from", "settings_to_plain"]
 
-MODELS: dict[str, type[Network]] = {"stam": STAM, "additive": Additive}
+MODELS: dict[str, type[Network]] = {
+    "stam": STAM,
+    "additive": Additive,
+    "st-gcn": STGCN,
+    "temporal-cnn": TemporalCNN,
+    "top-clips": TopClips,
+    "clip-transformer": ClipTransformer,
+}
 
 
 def build_network(settings: NetworkSettings) -> Network:

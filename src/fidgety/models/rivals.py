@@ -5,6 +5,7 @@ Missing features take the median of the training recordings, so that nothing is 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.feature_selection import SelectFdr, SelectKBest, f_classif
 from sklearn.impute import SimpleImputer
@@ -29,7 +29,6 @@ __all__ = [
     "Surprise",
     "boosted",
     "discovered",
-    "discriminant",
     "features_of",
     "regularised",
 ]
@@ -127,11 +126,6 @@ def regularised(strength: float) -> LogisticRegression:
     return LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
 
 
-def discriminant() -> LinearDiscriminantAnalysis:
-    """Linear discriminant with a shrunken covariance: more features than infants."""
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
-
-
 def boosted() -> GradientBoostingClassifier:
     """Boosted trees at the settings of McCay 2022: 11 trees of two splits, rate 0.13603."""
     return GradientBoostingClassifier(
@@ -150,11 +144,20 @@ class _Discovered(SelectFdr):
         found = super()._get_support_mask()
         if found.any():
             return found
-        best = SelectKBest(f_classif, k=min(5, len(found)))
+        best = SelectKBest(_differences, k=min(5, len(found)))
         best.scores_, best.pvalues_ = self.scores_, self.pvalues_
         return best._get_support_mask()
 
 
+def _differences(table: Floats, labels: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """F statistics and their p (p,); 0 and 1 for a feature that does not vary."""
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Features .* are constant")
+        size, p = f_classif(table, labels)
+    known = np.isfinite(size) & np.isfinite(p)
+    return np.where(known, size, 0.0), np.where(known, p, 1.0)
+
+
 def discovered() -> Any:
     """Logistic regression on the features that pass a false discovery rate of 0.1."""
-    return make_pipeline(_Discovered(f_classif, alpha=0.1), regularised(0.1))
+    return make_pipeline(_Discovered(_differences, alpha=0.1), regularised(0.1))

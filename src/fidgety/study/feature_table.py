@@ -13,12 +13,9 @@ from pathlib import Path
 from fidgety.errors import ConfigError, StudyError
 from fidgety.files import write_text
 from fidgety.models.features import SETS, Feature, FeatureSet
-from fidgety.motion import PoseSequence, pose_sequence, profile_from
-from fidgety.settings import to_plain
+from fidgety.motion import PoseSequence
 from fidgety.study.batch import BatchReport, Progress, State, run_batch
-from fidgety.study.copies import file_digest
-from fidgety.study.preparing import read_recording
-from fidgety.study.sequences import load_sequence, read_sidecar
+from fidgety.study.profiled import profiled_sequence
 from fidgety.study.study import Recording, Study
 
 __all__ = ["FeatureTable", "feature_table", "sets_named", "write_feature_table"]
@@ -109,7 +106,7 @@ def feature_table(
         numbers: list[float] = []
         for one in chosen:
             if one.profile not in by_profile:
-                by_profile[one.profile] = _sequence(study, name, one.profile, fps, channels)
+                by_profile[one.profile] = profiled_sequence(study, name, one.profile, fps, channels)
             sequence = by_profile[one.profile]
             numbers += one.of(sequence.values, sequence.fps, sequence.skeleton).tolist()
         found[name] = tuple(numbers)
@@ -169,23 +166,3 @@ def _csv(lines: list[list[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
-
-
-def _sequence(
-    study: Study, name: str, profile: str, fps: float | None, channels: str | None
-) -> PoseSequence:
-    """A recording by one profile: the study's own sequence if it is that, else from its poses."""
-    source = study.pose_path(name)
-    held = read_sidecar(study.sequence_folder(name)) or {}
-    noted = held.get("source") or {}
-    fits = (
-        held.get("finished") is True
-        and held.get("profile") == profile
-        and held.get("config") == to_plain(profile_from(profile))
-        and source is not None
-        and noted.get("sha256") == file_digest(source)
-    )
-    if source is None or fits:
-        return load_sequence(study, name, fps=fps, channels=channels)
-    said = {key: noted.get(key) for key in ("skeleton", "fps", "size")}
-    return pose_sequence(read_recording(source, **{**said, "fps": fps or said["fps"]}), profile)

@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 from fidgety.errors import ConfigError
 from fidgety.models import rivals
 from fidgety.models.additive import AdditiveConfig
+from fidgety.models.clip_transformer import ClipTransformerConfig
+from fidgety.models.clipwise import (
+    STGCNConfig,
+    TemporalCNNConfig,
+    TopClipsConfig,
+)
 from fidgety.models.features import SETS
+from fidgety.models.network import NetworkSettings
 from fidgety.models.quantiles import MeanSpeed, QuantileRegression
 from fidgety.models.stam import STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig
 from fidgety.study.augment import Augmentation
 from fidgety.study.training import NetworkConfig, TrainingConfig
 
-__all__ = ["METHODS", "Classifier", "Method", "method_named"]
+__all__ = ["METHODS", "Classifier", "Method", "method_named", "names_in"]
 
 Sequences = list[NDArray[np.floating]]
 
@@ -61,6 +68,32 @@ class Method:
     network: NetworkConfig | None = None
     classifier: Callable[[], Classifier] | None = None
     candidates: Mapping[str, Method] = field(default_factory=dict)
+
+
+def _small(
+    model: NetworkSettings,
+    *,
+    max_epoch: int,
+    clips: int,
+    clip: ClipConfig | None = None,
+    lr: float = 3e-3,
+    weight_decay: float = 0.05,
+) -> NetworkConfig:
+    """A small network and its training: a few random clips of each recording an epoch."""
+    return NetworkConfig(
+        model=model,
+        clip=clip or ClipConfig(),
+        training=TrainingConfig(
+            max_epoch=max_epoch,
+            batch_size=16,
+            lr=lr,
+            weight_decay=weight_decay,
+            optimizer="adamw",
+            schedule="cosine",
+            clips_per_window=clips,
+            augmentation=Augmentation(mirror=True),
+        ),
+    )
 
 
 METHODS: dict[str, Method] = {
@@ -152,12 +185,12 @@ METHODS: dict[str, Method] = {
         ),
     ),
     "mccay": Method(
-        "Linear discriminant on pose histograms HOJO2D and HOJD2D (McCay 2019, 2020)",
+        "Logistic regression on the pose histograms HOJO2D and HOJD2D of McCay 2019 and 2020",
         "fidgety",
         classifier=partial(
             rivals.FeatureClassifier,
             SETS["mccay"],
-            rivals.discriminant,
+            partial(rivals.regularised, 0.03),
             prefixes=("mccay_hojo_", "mccay_hojd_"),
         ),
     ),
@@ -178,6 +211,33 @@ METHODS: dict[str, Method] = {
             rivals.FeatureClassifier, SETS["fidgetyfind"], partial(rivals.regularised, 0.1)
         ),
     ),
+    "st-gcn": Method(
+        "ST-GCN without attention, small: means over joints, frames and clips (Yan 2018)",
+        "fidgety",
+        network=_small(STGCNConfig(), max_epoch=12, clips=6),
+    ),
+    "temporal-cnn": Method(
+        "Convolutions over time, all joints as channels (in the manner of Passmore 2024)",
+        "fidgety",
+        network=_small(TemporalCNNConfig(), max_epoch=30, clips=12),
+    ),
+    "wo-gma": Method(
+        "Clip-wise multiple-instance network, mean of the best eighth of clips (after Luo 2022)",
+        "fidgety",
+        network=_small(TopClipsConfig(), max_epoch=12, clips=6),
+    ),
+    "mam": Method(
+        "Transformer over joints and time, attention over clips (after MAM, Gao 2023, main branch)",
+        "fidgety",
+        network=_small(
+            ClipTransformerConfig(patch=5, dropout=0.1),
+            max_epoch=24,
+            clips=3,
+            clip=ClipConfig(3.0, 1.5),
+            lr=2e-3,
+            weight_decay=0.01,
+        ),
+    ),
 }
 METHODS["stam-profile"] = Method(
     METHODS["stam-profile"].about, "stam", network=METHODS["stam"].network
@@ -191,3 +251,21 @@ def method_named(name: str) -> Method:
             "E705", f"No model named {name!r}", remedy=f"Choose from {', '.join(METHODS)}"
         )
     return METHODS[name]
+
+
+def names_in(text: str) -> list[str]:
+    """Names of methods in a list by commas.
+
+    ``all`` stands for every one, ``plain`` for those without a network; either adds what is not yet
+    named. Names are not checked here.
+    """
+    groups = {
+        "all": list(METHODS),
+        "plain": [name for name, method in METHODS.items() if method.network is None],
+    }
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    found: list[str] = []
+    for name in given:
+        found += [one for one in groups.get(name, []) if one not in found]
+        found += [] if name in groups else [name]
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fidgety.motion import pose_sequence, profile_from
+from fidgety.motion import PoseSequence, pose_sequence, profile_from
 from fidgety.settings import to_plain
 from fidgety.study.batch import State
 from fidgety.study.copies import file_digest
@@ -13,7 +13,7 @@ from fidgety.study.preparing import read_recording
 from fidgety.study.sequences import load_sequence, read_sidecar, write_sequence
 from fidgety.study.study import Study
 
-__all__ = ["make_sequence"]
+__all__ = ["make_sequence", "profiled_sequence"]
 
 
 def make_sequence(
@@ -25,17 +25,27 @@ def make_sequence(
     anew.
     """
     folder = root / "sequences" / profile / name
-    source, digest = study.pose_path(name), file_digest(study.source_path(name))
+    digest = file_digest(study.source_path(name))
     standing = read_sidecar(folder) if folder.exists() else None
     if standing and standing.get("finished") and standing.get("source_sha256") == digest:
         return "kept"
-    prepared = read_sidecar(study.sequence_folder(name)) or {}
-    if source is None or _holds(prepared, profile, digest):
-        sequence = load_sequence(study, name, fps=fps, channels=channels)
-    else:
-        sequence = pose_sequence(read_recording(source, **said_of(prepared, fps)), profile)
+    sequence = profiled_sequence(study, name, profile, fps, channels)
     write_sequence(folder, sequence, {"source_sha256": digest})
     return "done"
+
+
+def profiled_sequence(
+    study: Study, name: str, profile: str, fps: float | None = None, channels: str | None = None
+) -> PoseSequence:
+    """A recording by one profile: the study's own sequence if it is that, else from its poses.
+
+    One that has no poses is taken as it stands, whatever made it.
+    """
+    source, digest = study.pose_path(name), file_digest(study.source_path(name))
+    prepared = read_sidecar(study.sequence_folder(name)) or {}
+    if source is None or _holds(prepared, profile, digest):
+        return load_sequence(study, name, fps=fps, channels=channels)
+    return pose_sequence(read_recording(source, **said_of(prepared, fps)), profile)
 
 
 def said_of(prepared: dict[str, Any], fps: float | None) -> dict[str, Any]:
