@@ -44,7 +44,7 @@ def from_plain(kind: type[Settings], content: Mapping[str, Any]) -> Settings:
     }
     try:
         return kind(**values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(

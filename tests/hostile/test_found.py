@@ -246,3 +246,38 @@ def test_numpy_buffers_are_read_without_pickles(tmp_path):
     path.write_bytes(raw.getvalue())
     with pytest.raises(PoseError, match="E350"):
         formats.read_sequence(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\x93NUMPY\x02\x00" + b"\xff" * 4 + b"{",  # announces a header of 4 GiB
+        b"\x93NUMPY\x01\x00\x02\x00(\n",
+        b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535,
+    ],
+)
+def test_headers_of_arrays(tmp_path, head):
+    path = tmp_path / "a.npy"
+    path.write_bytes(head)
+    with pytest.raises(PoseError, match="E350"):
+        formats.read_sequence(path)
+
+
+def test_settings_that_are_no_floats():
+    from fidgety.errors import ConfigError
+    from fidgety.motion import ClipConfig
+    from fidgety.settings import from_plain
+
+    with pytest.raises(ConfigError, match="E702"):
+        from_plain(ClipConfig, {"length_s": 10**400})
+
+
+def test_a_film_that_ends_within_its_header(tmp_path):
+    """FFmpeg says "end of file", which is no error of the system's."""
+    from fidgety.errors import VideoError
+    from fidgety.pose.video import probe
+
+    path = tmp_path / "a.mkv"
+    path.write_bytes(zlib.decompress((Path(__file__).parent / "data" / "end.mkv.z").read_bytes()))
+    with pytest.raises(VideoError, match="E60"):
+        probe(path)

@@ -234,7 +234,7 @@ def _opened(av: ModuleType, source: Path) -> Any:
     try:
         # File names are data: without the scheme, "concat:a|b" or a URL would be opened as such.
         container = av.open(f"file:{source}", metadata_errors="replace")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, av.error.FFmpegError) as error:
         if _index_missing(source):
             raise VideoError(
                 "E104",

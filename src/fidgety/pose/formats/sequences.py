@@ -117,7 +117,7 @@ def _load(source: Path) -> NDArray[np.generic]:
             present = source.stat().st_size - handle.tell()
     except OSError as error:
         raise file_error(error, source) from error
-    except ValueError as error:
+    except Exception as error:  # numpy evaluates the header as a literal: anything may come of it
         raise _not_npy(source, "it has no .npy header") from error
     if dtype.kind not in "iuf":
         raise _not_npy(source, "it holds objects or text, not numbers")
