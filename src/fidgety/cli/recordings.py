@@ -187,9 +187,41 @@ def convert_command(
 
 @click.command("doctor")
 @click.option("--fetch-weights", is_flag=True, help="Fetch the pose estimator's weights.")
-def doctor_command(fetch_weights: bool) -> None:
-    """Say what is installed, what is missing, and how to get it."""
+@click.option(
+    "--privacy",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Show what a folder holds that could tell who an infant is.",
+)
+@click.option(
+    "--strip",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
+    metavar="FILM COPY",
+    help="Write a copy of a film without sound, place, camera and time of day.",
+)
+@click.pass_context
+def doctor_command(
+    ctx: click.Context, fetch_weights: bool, privacy: Path | None, strip: tuple[Path, Path] | None
+) -> None:
+    """Say what is installed, what is missing, and how to get it.
+
+    With --privacy the folder is looked through instead; the status is 2 if something was found.
+    """
     from fidgety.doctor import examine
+
+    if privacy is not None:
+        from fidgety.privacy import look_over, summary
+
+        sights = look_over(privacy)
+        for sight in sights:
+            click.echo(str(sight))
+        click.echo(summary(sights))
+        ctx.exit(2 if any(sight.grave for sight in sights) else 0)
+    if strip is not None:
+        from fidgety.pose.encode import pictures_only
+
+        click.echo(f"Pictures only: {pictures_only(*strip)}")
+        return
 
     if fetch_weights:
         from fidgety.pose.estimators import fetch

@@ -15,7 +15,7 @@ from fidgety.files import file_error, whole_file
 from fidgety.pose.optional import library
 from fidgety.pose.video import Frame, frames, probe, resized
 
-__all__ = ["at_constant_rate", "proxy", "write_video"]
+__all__ = ["at_constant_rate", "pictures_only", "proxy", "write_video"]
 
 _SUFFIXES = (".mp4", ".m4v", ".mov")
 
@@ -136,6 +136,45 @@ def proxy(
         longest = round(max(info.size) * height / info.size[1])
         images = (resized(image, longest) for image in images)
     return write_video(out, images, fps)
+
+
+def pictures_only(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
+    """Write a copy of a film that holds its pictures, their times and their turn, and nothing else.
+
+    No sound, no subtitles, no tags: neither place nor camera nor time of day. The pictures are not
+    encoded anew, so that an estimator sees the same ones.
+
+    Raises
+    ------
+    VideoError
+        As `probe`; E608 if the pictures do not fit into an MP4 file.
+    FileError
+        E501 to E504.
+    """
+    av = library("av", extra="video")
+    probe(path)  # says what is wrong with it
+    target = Path(out)
+    if target.suffix.lower() not in _SUFFIXES:
+        raise _unwritable(target, f"a film is written as {', '.join(_SUFFIXES)}")
+    flags = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with whole_file(target) as draft:
+        try:
+            with (
+                av.open(f"file:{path}", metadata_errors="replace") as film,
+                av.open(f"file:{draft}", "w", format="mp4", options=flags) as copy,
+            ):
+                pictures = film.streams.video[0]
+                stream = copy.add_stream_from_template(pictures)
+                stream.metadata.clear()
+                for packet in film.demux(pictures):
+                    if packet.dts is not None:
+                        packet.stream = stream
+                        copy.mux(packet)
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError) and error.errno:
+                raise file_error(error, target) from error
+            raise _unwritable(target, str(error)) from error
+    return target
 
 
 def _unwritable(target: Path, why: str) -> VideoError:
