@@ -157,7 +157,7 @@ def _tags_of_film(path: Path) -> tuple[list[str], list[str]]:
             named: dict[str, Any] = dict(film.metadata)
             for stream in film.streams:
                 named |= dict(stream.metadata)
-    except (OSError, ValueError, av.error.FFmpegError):
+    except (OSError, ValueError, av.FFmpegError):
         return [], []
     return held, sorted({key for key in named if any(tag in key.lower() for tag in FILM_TAGS)
                          and not _harmless(key, named[key])})  # fmt: skip
