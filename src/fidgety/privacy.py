@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fidgety.errors import VideoError
 from fidgety.files import existing
+from fidgety.pose.optional import library
 from fidgety.pose.video import VIDEO_SUFFIXES
 
 __all__ = ["Sight", "look_over", "summary"]
@@ -147,8 +149,8 @@ def _film(path: Path) -> Iterator[tuple[str, bool, str]]:
 def _tags_of_film(path: Path) -> tuple[list[str], list[str]]:
     """Kinds of streams, and names of tags that tell of place, time or maker; never their values."""
     try:
-        import av
-    except ImportError:
+        av = library("av", extra="video")
+    except VideoError:
         return ["not looked into: the extra video is missing"], []
     try:
         with av.open(f"file:{path}", metadata_errors="replace") as film:
@@ -157,7 +159,7 @@ def _tags_of_film(path: Path) -> tuple[list[str], list[str]]:
             named: dict[str, Any] = dict(film.metadata)
             for stream in film.streams:
                 named |= dict(stream.metadata)
-    except (OSError, ValueError, av.FFmpegError):
+    except (OSError, ValueError, av.error.FFmpegError):
         return [], []
     return held, sorted({key for key in named if any(tag in key.lower() for tag in FILM_TAGS)
                          and not _harmless(key, named[key])})  # fmt: skip
