@@ -155,7 +155,9 @@ def _tags_of_film(path: Path) -> tuple[list[str], list[str]]:
     try:
         with av.open(f"file:{path}", metadata_errors="replace") as film:
             kinds = {"video": "pictures", "audio": "sound", "subtitle": "text", "data": "data"}
-            held = sorted({kinds.get(stream.type, stream.type) for stream in film.streams})
+            held = sorted(
+                {kinds.get(str(stream.type), str(stream.type)) for stream in film.streams}
+            )
             named: dict[str, Any] = dict(film.metadata)
             for stream in film.streams:
                 named |= dict(stream.metadata)
