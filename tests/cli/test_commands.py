@@ -127,7 +127,7 @@ def test_cross_validation_and_comparison(run, study, tmp_path):
     assert "| quantiles |" in said.out
     assert "10 simulated infants" in said.out
     again = run("compare", out)
-    assert again.out == said.out
+    assert again.out.startswith(said.out)  # and says where the page is
     run("cv", study, "--models", "quantiles", "--folds", 3, "--out", out).refused("E273", "--out")
     table = (out / "predictions.csv").read_text()
     (out / "predictions.csv").write_text(table.replace("quantiles,0,0", "quantiles,0,1", 1))

@@ -100,6 +100,7 @@ def cv_command(
     with claimed(out), progress("Cross-validating") as show:
         cross_validate(opened, names, out, progress=show, workers=working, **given)
         settings = {"models": models, "skip_unlabelled": skip_unlabelled, **given}
+        write_cohort(out, opened)
         write_record(out, "cv", settings, opened)
         write_cohort(out, opened)
     click.echo(compare(out).table())

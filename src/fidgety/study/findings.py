@@ -53,7 +53,8 @@ class Settings:
     level : float
         Confidence level of every interval.
     draws : int
-        Bootstrap draws of the curves' bands; other bootstraps use their own usual number.
+        Bootstrap draws of the curves' bands; twice as many for Brier scores, five times for average
+        precision.
     seed : int
         Of every bootstrap.
     bins : int
@@ -252,12 +253,18 @@ def _performance(
     return Performance(
         auc=auc_interval(score, labels, infants, level=level),
         average_precision=average_precision(
-            score, labels, infants, level=level, seed=settings.seed
+            score, labels, infants, level=level, draws=5 * settings.draws, seed=settings.seed
         ),
         roc=roc_curve(score, labels, infants, **drawn),
         precision_recall=precision_recall_curve(score, labels, infants, **drawn),
         calibration=calibration(
-            risk, labels, infants, bins=settings.bins, level=level, seed=settings.seed
+            risk,
+            labels,
+            infants,
+            bins=settings.bins,
+            level=level,
+            draws=2 * settings.draws,
+            seed=settings.seed,
         ),
         reliability=tuple(reliability_curve(risk, labels, bins=settings.bins, level=level)),
         decision=decision_curve(risk, labels, infants, prevalence=prevalence, **drawn),
