@@ -40,9 +40,9 @@ def test_joints_are_where_the_truth_says(turned):
     assert max(picture.shape[:2]) == 640
     assert picture.shape[1] / picture.shape[0] == pytest.approx(camera.size[0] / camera.size[1])
     looks = draw_looks(np.random.default_rng(0))
-    canvas = Canvas(
-        np.zeros(picture.shape, np.float32), camera.focal_px * film_scale(recording, 640)
-    )
+    scale = film_scale(recording, 640)
+    middle = scale * np.array(camera.size) / 2
+    canvas = Canvas(np.zeros(picture.shape, np.float32), scale * camera.focal_px, middle)
     joints = joint_positions(recording.movement.angles[:1], recording.body)[0]
     seen = (joints - camera.center) @ camera.axes.T
     draw_body(canvas, seen, looks)
@@ -90,7 +90,7 @@ def test_an_infant_looks_the_same_in_all_its_recordings():
 
 
 def test_the_nearer_solid_is_seen():
-    canvas = Canvas(np.zeros((100, 100, 3), np.float32), 100.0)
+    canvas = Canvas(np.zeros((100, 100, 3), np.float32), 100.0, np.array([50.0, 50.0]))
     red, blue = np.array([200.0, 0, 0]), np.array([0, 0, 200.0])
     canvas.limb(np.array([-1.0, 0, 4]), np.array([1.0, 0, 4]), (0.2, 0.2), red)
     canvas.ellipsoid(np.array([0.0, 0, 5]), np.eye(3), np.full(3, 0.5), blue)
@@ -104,7 +104,7 @@ def test_the_nearer_solid_is_seen():
 
 
 def test_an_ellipsoid_keeps_its_axes():
-    canvas = Canvas(np.zeros((200, 200, 3), np.float32), 100.0)
+    canvas = Canvas(np.zeros((200, 200, 3), np.float32), 100.0, np.array([100.0, 100.0]))
     turn = np.array([[0.6, 0.8, 0], [-0.8, 0.6, 0], [0, 0, 1.0]])
     canvas.ellipsoid(np.array([0.0, 0, 2]), turn, np.array([1.0, 0.3, 0.3]), NAPPY)
     rows, columns = np.nonzero(np.isfinite(canvas.depth))

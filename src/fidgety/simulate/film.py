@@ -30,6 +30,7 @@ BED = -0.30  # height of the mat, trunk lengths
 SHADOW = 0.45  # how dark the body's shadow is
 GRAIN = 2.5  # grey levels of noise in each picture
 MAT = 1024  # pixels of the mat's pattern, which spans 8 trunk lengths
+DOTS = 420
 
 
 def check_longest(longest: int) -> None:
@@ -73,20 +74,24 @@ def film_pictures(
     scale = film_scale(recording, longest)
     camera = recording.camera
     size = (round(camera.size[0] * scale), round(camera.size[1] * scale))
-    focal = camera.focal_px * scale
-    mat = _mat(looks, camera, focal, size)
+    middle = scale * np.array(camera.size) / 2
+    cloth, place = _mat(looks), _place_of_mat(camera, scale)
     joints = joint_positions(recording.movement.angles, recording.body)  # (T, V, 3)
-    seen = (joints - camera.center) @ camera.axes.T
+    body = (joints - camera.center) @ camera.axes.T
     up = camera.axes @ (0.0, 0.0, 1.0)  # away from the bed
-    for frame, body in enumerate(seen):
-        canvas = Canvas(mat.copy(), focal)
-        _shade(canvas, body, joints[frame, :, 2] - BED, up)
-        draw_body(canvas, body, looks)
+    steady = _laid(cloth, place, np.eye(2, 3), size)
+    for frame, sway in enumerate(recording.sway):
+        moved = np.column_stack([sway[:, :2], scale * sway[:, 2]])
+        still = np.array_equal(moved, np.eye(2, 3))
+        mat = steady.copy() if still else _laid(cloth, place, moved, size)
+        # Turning and zooming the picture is turning and zooming the camera: all stays exact.
+        zoom = float(np.hypot(moved[0, 0], moved[1, 0]))
+        turn = np.eye(3)
+        turn[:2, :2] = moved[:, :2] / zoom
+        canvas = Canvas(mat, scale * zoom * camera.focal_px, moved[:, :2] @ middle + moved[:, 2])
+        _shade(canvas, body[frame] @ turn.T, joints[frame, :, 2] - BED, turn @ up)
+        draw_body(canvas, body[frame] @ turn.T, looks)
         picture = cv2.GaussianBlur(canvas.image, (0, 0), 0.7)
-        sway = recording.sway[frame].copy()
-        sway[:, 2] *= scale
-        if not np.array_equal(sway, np.eye(2, 3)):
-            picture = cv2.warpAffine(picture, sway, size, borderMode=cv2.BORDER_REFLECT_101)
         grain = noise.integers(-256, 256, picture.shape[:2], dtype=np.int16)
         picture += (GRAIN / 148) * grain[..., np.newaxis].astype(np.float32)
         yield np.clip(picture, 0, 255).astype(np.uint8)
@@ -124,8 +129,8 @@ def _generator(name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
-def _mat(looks: Looks, camera: Camera, focal: float, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The empty scene (H, W, 3): a quilt with dots of several sizes, seen by the camera."""
+def _mat(looks: Looks) -> NDArray[np.float32]:
+    """A quilt from above, with folds and dots of several sizes: (MAT, MAT, 3)."""
     cv2 = library("cv2", extra="video")
     rng = np.random.default_rng(looks.mat_seed)
     cloth = np.empty((MAT, MAT, 3), np.float32)
@@ -133,19 +138,33 @@ def _mat(looks: Looks, camera: Camera, focal: float, size: tuple[int, int]) -> N
     folds = cv2.GaussianBlur(rng.standard_normal((MAT, MAT)).astype(np.float32), (0, 0), 24)
     cloth *= 1 + 0.10 * (folds / folds.std())[..., np.newaxis]
     for x, y, radius, shade in zip(
-        *rng.integers(0, MAT, (2, 420)).tolist(),
-        rng.integers(3, 11, 420).tolist(),
-        rng.uniform(0.55, 1.25, 420).tolist(),
+        *rng.integers(0, MAT, (2, DOTS)).tolist(),
+        rng.integers(3, 11, DOTS).tolist(),
+        rng.uniform(0.55, 1.25, DOTS).tolist(),
         strict=True,
     ):
         colour = tuple(float(c) for c in np.clip(looks.pattern * shade, 0, 255))
         cv2.circle(cloth, (x, y), radius, colour, -1, cv2.LINE_AA)
+    return cloth
+
+
+def _place_of_mat(camera: Camera, scale: float) -> Floats:
+    """The homography (3, 3) from the mat's pixels to those of a steady picture."""
+    cv2 = library("cv2", extra="video")
     corners = np.array([[-4, -3.5, BED], [4, -3.5, BED], [4, 4.5, BED], [-4, 4.5, BED]])
     inside = (corners - camera.center) @ camera.axes.T
-    pixels = focal * inside[:, :2] / inside[:, 2:] + np.array(size) / 2
+    pixels = scale * (camera.focal_px * inside[:, :2] / inside[:, 2:] + np.array(camera.size) / 2)
     source = np.array([[0, MAT], [MAT, MAT], [MAT, 0], [0, 0]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, pixels.astype(np.float32))
-    options = {"flags": cv2.INTER_AREA, "borderMode": cv2.BORDER_REFLECT_101}
+    return cv2.getPerspectiveTransform(source, pixels.astype(np.float32))
+
+
+def _laid(
+    cloth: NDArray[np.float32], place: Floats, sway: Floats, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """The empty scene (H, W, 3) as a camera sees it that has swayed by an affine map (2, 3)."""
+    cv2 = library("cv2", extra="video")
+    matrix = np.vstack([sway, [0.0, 0.0, 1.0]]) @ place
+    options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
     return cv2.warpPerspective(cloth, matrix, size, **options)
 
 

@@ -30,15 +30,16 @@ class Canvas:
         Red, green, blue, 0 to 255; drawn into.
     focal_px : float
         Focal length in pixels.
+    middle : ndarray (2,)
+        Where the camera's axis meets the picture, in pixels.
     """
 
     image: NDArray[np.float32]
     focal_px: float
+    middle: Floats
 
     def __post_init__(self) -> None:
-        height, width = self.image.shape[:2]
-        self.depth = np.full((height, width), np.inf, dtype=np.float32)
-        self.middle = np.array([width / 2, height / 2])
+        self.depth = np.full(self.image.shape[:2], np.inf, dtype=np.float32)
 
     def limb(self, a: Floats, b: Floats, radii: tuple[float, float], colour: Floats | Skin) -> None:
         """A rounded cone from point `a` to `b` (3,) with a radius at each end."""
