@@ -125,10 +125,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--infants", type=int, default=10)
-    parser.add_argument("--bad", type=int, default=2, help="infants also filmed badly, each way")
-    parser.add_argument("--seconds", type=float, default=16.0)
-    parser.add_argument("--fps", type=float, default=15.0)
+    parser.add_argument("--bad", type=int, default=1, help="infants also filmed badly, each way")
+    parser.add_argument("--seconds", type=float, default=22.0)
+    parser.add_argument("--fps", type=float, default=12.0)
     parser.add_argument("--difficulty", default="easy")
+    parser.add_argument("--only", type=int, help="this film of them alone, counted from 0")
     parser.add_argument("--keep", type=Path, help="folder for the films")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -138,6 +139,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     films = [(number, as_filmed) for number in range(given.infants)]
     films += [(number, change) for number in range(given.bad) for change in BAD]
+    if given.only is not None:
+        films = [films[given.only]]
     with tempfile.TemporaryDirectory() as temporary:
         for number, change in films:
             (recording,) = simulate_infant(

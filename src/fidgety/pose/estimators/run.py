@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from array import array
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError, warn
 from fidgety.files import existing, file_error
@@ -160,10 +160,11 @@ def _watched(
             box = box_of(sight.xy) if sight.subject >= 0 else None
             waiting.append(measuring.submit(meter, frame.image, box))
             while len(waiting) > IN_FLIGHT:
-                log.film.append(waiting.popleft().result())
+                log.measure(waiting.popleft().result())
             if progress is not None:
                 progress(frame.time_s, info.duration_s)
-        log.film += [measure.result() for measure in waiting]
+        for measured in waiting:
+            log.measure(measured.result())
     return log
 
 
@@ -186,28 +187,31 @@ class _Log:
     """What was seen, frame by frame, kept small."""
 
     def __init__(self) -> None:
-        self.time: list[float] = []
-        self.xy: list[NDArray[np.float32]] = []
-        self.confidence: list[NDArray[np.float32]] = []
-        self.rest: list[tuple[float, float, float, float]] = []
-        self.film: list[dict[str, float]] = []
+        self.time, self.rest = array("d"), array("d")
+        self.xy, self.confidence = array("f"), array("f")
+        self.film: dict[str, array[float]] = {}
 
     def add(self, time_s: float, sight: Sight) -> None:
         self.time.append(time_s)
-        self.xy.append(sight.xy.astype(np.float32))
-        self.confidence.append(sight.confidence.astype(np.float32))
-        self.rest.append((sight.subject, sight.size, sight.people, sight.covered))
+        self.xy.frombytes(sight.xy.astype(np.float32).tobytes())
+        self.confidence.frombytes(sight.confidence.astype(np.float32).tobytes())
+        self.rest.extend((sight.subject, sight.size, sight.people, sight.covered))
+
+    def measure(self, measures: dict[str, float]) -> None:
+        for name, value in measures.items():
+            self.film.setdefault(name, array("d")).append(value)
 
     def pose(self, estimator: PoseEstimator, info: VideoInfo, arguments: dict[str, Any]) -> Pose:
         """The pose of the infant, other bodies dropped and impossible joints doubted."""
-        time, xy = np.array(self.time), np.array(self.xy, dtype=np.float64)
-        confidence = np.array(self.confidence, dtype=np.float64)
-        subject, size, people, covered = np.array(self.rest, dtype=np.float64).T
+        time = np.array(self.time)
+        xy = np.array(self.xy, dtype=np.float64).reshape(len(time), -1, 2)  # (T, V, 2)
+        confidence = np.array(self.confidence, dtype=np.float64).reshape(xy.shape[:2])
+        subject, size, people, covered = np.array(self.rest).reshape(-1, 4).T.copy()
         hips = xy[:, estimator.skeleton.rows("left_hip", "right_hip")].mean(axis=1)
         infant = infant_frames(subject.astype(int), size, hips)
         xy[~infant], size[~infant], covered[~infant] = np.nan, np.nan, 0
         confidence[~infant] = 0
-        film = {name: np.array([frame[name] for frame in self.film]) for name in self.film[0]}
+        film = {name: np.array(values) for name, values in self.film.items()}
         return Pose(
             xy=xy,
             confidence=doubt(xy, confidence, time, size, info.size, estimator.skeleton),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fidgety.errors import VideoError
-from fidgety.files import file_error
+from fidgety.files import existing, file_error
 from fidgety.pose.optional import library
 
 __all__ = ["interpreter", "pruned"]
@@ -40,8 +40,9 @@ def interpreter(model: Path, threads: int, outputs: Sequence[Shape] | None = Non
         E502, E504.
     """
     runtime = library("ai_edge_litert.interpreter", extra="video")
+    source = existing(model)
     try:
-        content = model.read_bytes()
+        content = source.read_bytes()
     except OSError as error:
         raise file_error(error, model) from error
     if outputs is not None:
