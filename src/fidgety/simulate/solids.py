@@ -39,7 +39,7 @@ class Canvas:
     middle: Floats
 
     def __post_init__(self) -> None:
-        self.depth = np.full(self.image.shape[:2], np.inf, dtype=np.float32)
+        self.depth: NDArray[np.float32] = np.full(self.image.shape[:2], np.inf, np.float32)
 
     def limb(self, a: Floats, b: Floats, radii: tuple[float, float], colour: Floats | Skin) -> None:
         """A rounded cone from point `a` to `b` (3,) with a radius at each end."""
@@ -112,16 +112,18 @@ class Canvas:
 
     def _box(self, low: Floats, high: Floats) -> tuple[slice, slice] | None:
         height, width = self.depth.shape
-        left, top = np.clip(np.floor(low), 0, (width, height)).astype(int)
-        right, bottom = np.clip(np.ceil(high) + 1, 0, (width, height)).astype(int)
+        limits = np.array([width, height])
+        left, top = np.clip(np.floor(low), 0, limits).astype(int).tolist()
+        right, bottom = np.clip(np.ceil(high) + 1, 0, limits).astype(int).tolist()
         if right <= left or bottom <= top:
             return None
-        return slice(int(top), int(bottom)), slice(int(left), int(right))
+        return slice(top, bottom), slice(left, right)
 
     @staticmethod
     def _pixels(box: tuple[slice, slice]) -> tuple[Floats, Floats]:
-        """Columns (1, w) and rows (h, 1) of pixel centres."""
+        """Columns and rows (h, w) of pixel centres."""
         rows, columns = box
         x = np.arange(columns.start, columns.stop, dtype=np.float64)
         y = np.arange(rows.start, rows.stop, dtype=np.float64)
-        return np.broadcast_arrays(x[np.newaxis], y[:, np.newaxis])  # type: ignore[return-value]
+        shape = (len(y), len(x))
+        return np.broadcast_to(x, shape), np.broadcast_to(y[:, np.newaxis], shape)
