@@ -55,8 +55,9 @@ def progress(what: str) -> Iterator[Report]:
         if done < total and now - shown < 10:  # a line every ten seconds, and the last
             return
         shown = now
-        left = now / done * (total - done) if done else float("nan")
-        tail = f", about {left:.0f} s left" if done < total else f", {now:.0f} s"
+        tail = f", {now:.0f} s"
+        if done < total:
+            tail = f", about {now / done * (total - done):.0f} s left" if done else ""
         print(f"{what}: {round(done, 2):.12g} of {total}{tail}", file=sys.stderr)
 
     yield tell
