@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from fidgety.app.store import Store
 from fidgety.app.work import run_next
 from fidgety.pose.pose import read_native
+from fidgety.report.pdf import find_browser
 
 
 def send(client: TestClient, content: bytes, **wish: object) -> dict:
@@ -138,6 +139,27 @@ def test_errors_are_pages_for_people_and_json_for_scripts(client: TestClient) ->
     assert client.post("/api/uploads", content=b"{").status_code == 422
     assert client.put("/api/settings", json={"reveal": "never"}).status_code == 422
     assert client.post(f"/api/models/{'0' * 16}/choose").status_code == 404
+
+
+def test_a_case_is_found_by_the_beginning_of_its_code(client: TestClient, store: Store) -> None:
+    for infant in ("b07", "B071", "c07", "b%"):
+        assessed_case(store, infant, seed=1, seconds=4.0)
+    found = client.post("/api/find", json={"infant": "b07"}).json()
+    assert [item["infant"] for item in found] == ["B071", "b07"]
+    assert [i["infant"] for i in client.post("/api/find", json={"infant": "b%"}).json()] == ["b%"]
+    assert client.post("/api/find", json={"infant": " "}).json() == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
+def test_the_report_as_pdf(client: TestClient, store: Store) -> None:
+    case = assessed_case(store)
+    client.post(f"/api/cases/{case}/rating", json={"score": "F+"})
+    answer = client.get(f"/api/cases/{case}/report.pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.content.startswith(b"%PDF")
+    assert len(answer.content) > 20_000
 
 
 @pytest.mark.slow

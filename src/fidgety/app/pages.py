@@ -19,6 +19,7 @@ from fidgety.app.store import Store
 from fidgety.report import words
 from fidgety.report.assets import font_faces
 from fidgety.report.svg import cividis
+from fidgety.report.timeline import even_share
 
 __all__ = ["error_page", "router", "static_files"]
 
@@ -188,17 +189,15 @@ def case_page(case: Id, request: Request, store: S, reader: Reader) -> Response:
     assessment = store.assessment(row["assessment"])
     panels: dict[str, Any] = {}
     if assessment is not None:
-        kept: Panels = request.app.state.panels
         attention = settings["attention_first"]
-        panels = (
-            kept.of(row["assessment"], assessment)
-            if revealed
-            else kept.of(f"{row['assessment']} {attention}", blinded(assessment, attention))
-        )
+        if not revealed:
+            assessment = blinded(assessment, attention)
+        kept: Panels = request.app.state.panels
+        panels = kept.of(f"{row['assessment']} {revealed or attention} {revealed}", assessment)
     seen = reading.visible(readings, reader)
     return show(
         request, "case.html", case=row, job=job, settings=settings, own=own, revealed=revealed,
-        assessment=assessment, panels=panels,
+        assessment=assessment, panels=panels, clips=_clips(assessment or {}),
         others=[other for other in seen if other.reader != reader],
         signed=sum(bool(other.version) for other in readings.values()),
         draft=reading.draft(store, case, reader),
@@ -223,6 +222,16 @@ def shelf(request: Request, store: S, reader: Reader) -> Response:
         request, "library.html", models=library.models(store), settings=store.settings(),
         entries=length, seal=seal, totals=totals,
     )  # fmt: skip
+
+
+def _clips(assessment: dict[str, Any]) -> list[dict[str, Any]]:
+    """The timeline as rows of a table: clips, with attention in multiples of the even share."""
+    clips = assessment.get("clips") or []
+    share = even_share(clips) if clips and clips[0].get("attention") is not None else None
+    return [
+        {**clip, "times": clip["attention"] / share if share and clip["usable"] else None}
+        for clip in clips
+    ]
 
 
 def _history(

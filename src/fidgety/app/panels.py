@@ -5,7 +5,6 @@ One rule for both: a case page never shows a number that ``report.html`` would n
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -55,14 +54,13 @@ def blinded(assessment: dict[str, Any], attention: bool) -> dict[str, Any]:
     attention : bool
         Whether attention stays in it; contributions never do.
     """
-    kept = copy.deepcopy({key: value for key, value in assessment.items() if key not in TELLING})
+    kept = {key: value for key, value in assessment.items() if key not in TELLING}
     kept["risk"] = None
-    for item in (*(kept.get("clips") or ()), *(kept.get("joints") or ())):
-        item["contribution"] = None
-        if not attention:
-            item["attention"] = None
-    if isinstance(kept.get("model"), dict):
-        kept["model"].pop("metrics", None)
+    hidden = {"contribution": None} if attention else {"contribution": None, "attention": None}
+    for name in ("clips", "joints"):
+        kept[name] = [{**item, **hidden} for item in assessment.get(name) or ()]
+    if isinstance(assessment.get("model"), dict):
+        kept["model"] = {k: v for k, v in assessment["model"].items() if k != "metrics"}
     return kept
 
 

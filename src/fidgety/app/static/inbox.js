@@ -144,6 +144,21 @@ onSubmit(byId("intake"), async (form) => {
   show();
 });
 
+document.addEventListener("submit", async (event) => {
+  if (event.target.id !== "find") return; // the list around it is renewed now and then
+  event.preventDefault();
+  const place = byId("found");
+  try {
+    const cases = await ask("POST", "/api/find", { infant: byId("wanted").value });
+    place.replaceChildren(...cases.map((item) => {
+      const row = document.createElement("li");
+      row.append(Object.assign(document.createElement("a"), { href: `/cases/${item.id}`, textContent: item.infant }), ` ${item.created.slice(0, 10)}`);
+      return row;
+    }));
+    if (!cases.length) place.append(Object.assign(document.createElement("li"), { textContent: "No such case" }));
+  } catch (error) { tell(error.message); }
+});
+
 let before = null;
 watchJobs((jobs) => {
   showJobs(byId("jobs"), jobs.filter((job) => job.state !== "done"));
@@ -162,6 +177,7 @@ async function refresh() {
   const answer = await fetch(location.href, { credentials: "same-origin" });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (byId("find").contains(document.activeElement) || byId("found").children.length) return; // in use
   const focused = document.activeElement && document.activeElement.getAttribute("href");
   document.querySelector(".cases-side").replaceWith(page.querySelector(".cases-side"));
   if (focused) {
