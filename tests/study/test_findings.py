@@ -158,7 +158,10 @@ def test_the_cohort_counts_each_infant_once(folder):
     site = next(t for t in find(folder, FAST).traits if t.name == "site")
     assert sum(a + b for _, a, b in site.rows) == tested.n_infants
     age = next(t for t in find(folder, FAST).traits if t.name == "age")
-    assert [name for name, *_ in age.rows] == ["9 to 11 weeks", "12 to 14 weeks", "15 to 20 weeks"]
+    bands = ["9 to 11 weeks", "12 to 14 weeks", "15 to 20 weeks"]
+    assert [name for name, *_ in age.rows] == bands
+    groups = find(folder, FAST).performance["strong"].subgroups["age"].groups
+    assert [group.name for group in groups] == bands
 
 
 def test_a_cohort_of_another_study_is_refused(tmp_path):

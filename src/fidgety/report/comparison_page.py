@@ -173,7 +173,7 @@ def _number(value: float | None, digits: int = 3, *, tiny: bool = False) -> Mark
         return Markup('<span class="absent">–</span>')
     small = tiny and 0 < abs(value) < 10**-digits
     return Markup('<data value="{}">{}</data>').format(
-        value, f"{value:.1g}" if small else words.fixed(value + 0.0, digits)
+        value, f"{value:.1g}" if small else words.fixed(round(value, digits) + 0.0, digits)
     )
 
 

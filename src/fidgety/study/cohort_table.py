@@ -16,7 +16,7 @@ from fidgety.files import write_text
 from fidgety.study.study import Study
 from fidgety.study.tested import Tested
 
-__all__ = ["Trait", "read_cohort", "traits", "write_cohort"]
+__all__ = ["Trait", "ordered", "read_cohort", "traits", "write_cohort"]
 
 # Columns of labels.csv that may stand in results: they describe groups, and name nobody.
 GROUPS = ("site", "sex", "preterm", "risk_group", "camera", "pattern")
@@ -103,7 +103,7 @@ def traits(tested: Tested, cohort: Mapping[str, Sequence[str]]) -> list[Trait]:
                 _infants(tested, values, value, 0),
                 _infants(tested, values, value, 1),
             )
-            for value in _ordered(name, values)
+            for value in ordered(name, values)
         ]
         found.append(Trait(name, tuple(rows)))
     return found
@@ -114,11 +114,12 @@ def _infants(tested: Tested, values: Sequence[str], value: str, label: int) -> i
     return len({infant for infant, own, y in rows if own == value and y == label})
 
 
-def _ordered(name: str, values: Sequence[str]) -> list[str]:
-    if name == "age":
-        known = [band for *_, band in AGE_BANDS if band in values]
-        return known + ([""] if "" in values else [])
-    return sorted(set(values), key=lambda value: (value == "", value))
+def ordered(name: str, values: Sequence[str]) -> list[str]:
+    """The different values of a trait: bands of age by age, all else by name, unknown last."""
+    bands = [band for *_, band in AGE_BANDS] if name == "age" else []
+    place = {band: at for at, band in enumerate(bands)}
+    unknown = ("", "not recorded")
+    return sorted(set(values), key=lambda v: (v in unknown, place.get(v, 0), v))
 
 
 def _band(age: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from fidgety.statistics import (
     wilson,
 )
 from fidgety.statistics.arrays import choice, fraction
-from fidgety.study.cohort_table import Trait, read_cohort, traits
+from fidgety.study.cohort_table import Trait, ordered, read_cohort, traits
 from fidgety.study.evidence import Evidence, read_evidence
 from fidgety.study.tested import Decisions, Tested, read_decided, read_tested
 
@@ -274,11 +274,18 @@ def _performance(
         rule=rule,
         abstention=_abstention(tested, decided, level),
         subgroups={
-            name: subgroups(score, labels, values, infants, level=level)
+            name: _in_order(name, subgroups(score, labels, values, infants, level=level))
             for name, values in cohort.items()
             if name != "age_weeks" and len(set(values)) > 1
         },
     )
+
+
+def _in_order(name: str, table: SubgroupTable) -> SubgroupTable:
+    """Groups in the order of the cohort's table: bands of age by age, all else by name."""
+    names = [group.name for group in table.groups]
+    place = {value or "not recorded": at for at, value in enumerate(ordered(name, names))}
+    return replace(table, groups=tuple(sorted(table.groups, key=lambda g: place[g.name])))
 
 
 def _operating_point(
