@@ -9,26 +9,24 @@ import json
 import logging
 import os
 import time
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fidgety.assess import Assessment, Assessor
 from fidgety.engines import Engine, Lost, engine_of, spread
-from fidgety.errors import FidgetyError, StudyError
-from fidgety.files import existing, file_error, make_folder, parse_json, write_text
+from fidgety.errors import FidgetyError
+from fidgety.files import file_error, make_folder, parse_json, write_text
+from fidgety.inputs import Input, find_inputs
 from fidgety.pose.estimators import estimate
-from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
-from fidgety.pose.formats import find_parts, read
+from fidgety.pose.formats import read
 from fidgety.pose.overlay import Privacy, draw_overlay
 from fidgety.pose.pose import Pose, read_native
 from fidgety.report import write_pdf, write_report
 from fidgety.study.batch import lost, our_fault
-from fidgety.study.names import safe_name
 
 __all__ = ["Input", "Screened", "exit_status", "find_inputs", "screen"]
 
@@ -49,31 +47,6 @@ _BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Input:
-    """A recording to be assessed.
-
-    Parameters
-    ----------
-    name : str
-        Of the recording: its folder below the output folder.
-    path : Path
-        Film, pose file, or folder of pose files.
-    format : str
-        A pose format, or "video".
-    error : FidgetyError or None
-        Why it can be none.
-    individual : str or None
-        Which one is meant, where a file or folder holds several.
-    """
-
-    name: str
-    path: Path
-    format: str
-    error: FidgetyError | None = None
-    individual: str | None = None
-
-
-@dataclass(frozen=True)
 class Screened:
     """What became of one recording.
 
@@ -84,7 +57,9 @@ class Screened:
     folder : Path
         Holds ``assessment.json`` and ``report.html``.
     assessment : dict or None
-        The content of ``assessment.json``; None if it failed.
+        What ``assessment.json`` says in sum: input, model, quality, risk, interval, decision. Clips
+        and joints are left on the disk, so that many recordings need little memory. None if it
+        failed.
     kept : bool
         It was there already, from the same recording and model.
     error : FidgetyError or None
@@ -106,80 +81,6 @@ class Screened:
         if self.assessment is None:
             return "failed"
         return "refused" if self.assessment["quality"]["verdict"] == "refused" else "assessed"
-
-
-def find_inputs(
-    paths: Iterable[str | os.PathLike[str]],
-    format: str = "auto",
-    individual: str | None = None,
-) -> list[Input]:
-    """Recordings among paths; a folder stands for the films and pose recordings in it.
-
-    A path that holds none is an input with an error, so that it does not stop the others.
-
-    Parameters
-    ----------
-    paths : iterable of path-like
-        Films, pose files, or folders of them.
-    format : str
-        Of the poses: a name of `fidgety.pose.formats.FORMATS`, or "auto".
-    individual : str, optional
-        The only one wanted of each file or folder that holds several recordings; all by default.
-
-    Raises
-    ------
-    StudyError
-        E280 if two recordings would share one name, or there are none.
-    """
-    found: list[Input] = []
-    for path in map(Path, paths):
-        try:
-            found += _inside(existing(path), format, individual)
-        except FidgetyError as error:
-            found.append(Input(path.stem or path.name, path, "", error))
-    names = [item.name.casefold() for item in found]
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins or not found:
-        raise StudyError(
-            "E280",
-            f"Several recordings named {twins[0]!r}" if twins else "There is nothing to assess",
-            remedy="Rename one of them, or assess them into different folders"
-            if twins
-            else "Give films, pose files, or folders of them",
-        )
-    return found
-
-
-def _inside(path: Path, format: str, individual: str | None) -> list[Input]:
-    """The films and pose recordings at a path."""
-    try:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    except OSError as error:
-        raise file_error(error, path) from error
-    films = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
-    found = [Input(film.stem, film, "video") for film in films]
-    if films and len(films) == len(inside):
-        return found
-    try:
-        poses = find_parts(path, format, individual)
-    except FidgetyError as error:
-        if films and error.code == "E332":
-            return found  # a folder of films and notes
-        raise
-    for name, place, kind, part in poses:
-        if place not in films:
-            found.append(_named(Input(name, place, kind, individual=part)))
-    return found
-
-
-def _named(item: Input) -> Input:
-    """The input, with an error if its name, which a file may state, cannot be a folder."""
-    try:
-        safe_name(item.name, item.path.name)
-    except StudyError as error:
-        name = f"{item.path.stem}_{zlib.crc32(item.name.encode()):08x}"
-        return replace(item, name=name, error=error)
-    return item
 
 
 def screen(
@@ -307,11 +208,19 @@ def _screened(
         if task.pdf and not (kept and (place / "report.pdf").exists()):
             write_pdf(place / "report.html", place / "report.pdf")
         seconds = round(time.monotonic() - began, 3)
-        return Screened(item.name, place, content, kept, seconds=seconds)
+        return Screened(item.name, place, _outline(content), kept, seconds=seconds)
     except Exception as error:
         ours = error if isinstance(error, FidgetyError) else our_fault(item.name, error)
         seconds = round(time.monotonic() - began, 3)
         return Screened(item.name, place, None, error=ours, seconds=seconds)
+
+
+def _outline(content: dict[str, Any]) -> dict[str, Any]:
+    """What is told of an assessment when many are: a few numbers and the reasons."""
+    quality = {key: content["quality"].get(key) for key in ("verdict", "reasons", "usable_seconds")}
+    told = {key: content.get(key) for key in ("risk", "risk_raw", "interval", "decision")}
+    model = {"trained": (content.get("model") or {}).get("trained")}
+    return {"input": content.get("input"), "model": model, "quality": quality, **told}
 
 
 def _note(result: Screened) -> None:
