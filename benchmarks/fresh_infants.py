@@ -1,0 +1,99 @@
+"""Calibration, abstention and scope on simulated infants that had no part in anything.
+
+    OMP_NUM_THREADS=1 python benchmarks/fresh_infants.py --models quantiles,rahmati --seeds 1
+
+For each seed a cohort to learn from is simulated, each method is cross-fitted to it as inside a
+fold of `fidgety cv`, and asked about the same fresh infants of another seed. Prints a Markdown
+table a method and seed, and the mean rates over seeds, which is what the stated error is about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+
+import numpy as np
+
+from fidgety.models.ensemble import logits
+from fidgety.motion import pose_sequence
+from fidgety.simulate import simulate_cohort
+from fidgety.statistics import abstention_rates, auc_interval, calibration
+from fidgety.study.crossfit import cross_fit
+from fidgety.study.examples import Example
+from fidgety.study.methods import METHODS
+
+FRESH_SEED = 5001
+
+
+def main() -> None:
+    given = arguments()
+    names = given.models.split(",")
+    profiles = {METHODS[name].profile for name in names}
+    fresh = cohort(given.fresh, FRESH_SEED, given, profiles)
+    truth = {p: np.array([e.label for e in rows]) for p, rows in fresh.items()}
+    print(f"{given.infants} simulated infants to learn from, {given.fresh} fresh ones, ", end="")
+    print(f"{given.seconds:g} s each, {given.level}; inner folds {given.inner}\n")
+    print("| model | seed | AUC | slope | ECE (perfect risks) | Brier (prevalence) | answered "
+          "| missed | false alarms | out of scope | CPU s |")  # fmt: skip
+    print("|---|" + "---|" * 10)
+    rates: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for seed in map(int, given.seeds.split(",")):
+        learnt = cohort(given.infants, seed, given, profiles)
+        for name in names:
+            profile = METHODS[name].profile
+            rows, y = fresh[profile], truth[profile]
+            began = time.process_time()
+            fitted = cross_fit(METHODS[name], learnt[profile], inner=given.inner, seed=seed)
+            scores, rules = fitted.scores(rows), fitted.rules
+            spent = time.process_time() - began
+            found = calibration(rules.risk(scores), y, draws=500)
+            auc = auc_interval(scores, y)
+            assert rules.abstention is not None
+            said = abstention_rates(rules.abstention, logits(scores), y)
+            outside = [not check.in_scope for e in rows if (check := rules.scope_of(e.sequence))]
+            rates[name].append((said.missed.value, said.false_alarms.value))
+            print(
+                f"| {name} | {seed} | {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) | "
+                f"{found.slope.value:.2f} ({found.slope.low:.2f} to {found.slope.high:.2f}) | "
+                f"{found.ece:.3f} ({found.ece_if_perfect:.3f}) | {found.brier.value:.3f} "
+                f"({found.brier_prevalence:.3f}) | {said.answered.value:.2f} | "
+                f"{said.missed.value:.3f} | {said.false_alarms.value:.3f} | "
+                f"{np.mean(outside) if outside else np.nan:.3f} | {spent:.0f} |",
+                flush=True,
+            )
+    print()
+    for name, pairs in rates.items():
+        missed, alarms = np.mean(pairs, axis=0)
+        print(f"{name}: missed {missed:.3f}, false alarms {alarms:.3f}, mean of {len(pairs)} "
+              "seeds; stated 0.100")  # fmt: skip
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--level", choices=["easy", "medium", "hard"], default="medium")
+    parser.add_argument("--infants", type=int, default=200)
+    parser.add_argument("--fresh", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--models", default="quantiles,rahmati,mccay-fusion")
+    parser.add_argument("--seeds", default="1")
+    parser.add_argument("--inner", type=int, default=3)
+    return parser.parse_args()
+
+
+def cohort(
+    infants: int, seed: int, given: argparse.Namespace, profiles: set[str]
+) -> dict[str, list[Example]]:
+    """Examples of a simulated cohort by each profile."""
+    found: dict[str, list[Example]] = {profile: [] for profile in profiles}
+    for recording in simulate_cohort(
+        infants, seconds=given.seconds, seed=seed, difficulty=given.level
+    ):
+        for profile, rows in found.items():
+            sequence = pose_sequence(recording.pose, profile)
+            rows.append(Example(recording.infant_id, recording.name, recording.label, sequence))
+    return found
+
+
+if __name__ == "__main__":
+    main()
