@@ -66,6 +66,9 @@ def test_the_same_after_json():
     assert Rules.from_dict({}).risk([0.3]) == pytest.approx([0.3])
     with pytest.raises(CheckpointError, match="E260"):
         Rules.from_dict({"abstention": {"kind": "magic"}})
+    for bad in ("half", float("nan"), [1]):
+        with pytest.raises(CheckpointError, match="E260"):
+            Rules.from_dict({"threshold": bad})
 
 
 def test_scope_knows_a_faster_or_larger_body_but_not_a_longer_film():

@@ -32,6 +32,7 @@ from fidgety.statistics import (
     fit_scope,
     scope_from_dict,
 )
+from fidgety.statistics.arrays import numbers_from
 
 __all__ = ["Rules", "fit_rules"]
 
@@ -91,7 +92,7 @@ class Rules:
         )
         return cls(
             None if calibration is None else calibrator_from_dict(calibration),
-            None if threshold is None else float(threshold),
+            None if threshold is None else numbers_from(content, ("threshold",), "threshold")[0],
             None if abstention is None else abstention_from_dict(abstention),
             None if scope is None else scope_from_dict(scope),
         )

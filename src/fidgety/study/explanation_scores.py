@@ -239,7 +239,7 @@ def measures_of(
         measures[f"randomised_correlation {name}"] = (
             float(np.asarray(spearmanr(one, two))[0]) if varies else None
         )
-        for kind, curve in _curves_of(found, clip[name], usable, rng).items():
+        for kind, curve in _curves_of(found, name, usable, rng).items():
             measures[f"{kind} {name}"] = curve
         if truth is not None:
             measures |= _against_truth(name, clip[name], other[name], parts[name], truth, usable)
@@ -283,14 +283,16 @@ def _against_truth(
 
 
 def _curves_of(
-    found: Found, clip: NDArray[np.float64], usable: NDArray[np.intp], rng: np.random.Generator
+    found: Found, name: str, usable: NDArray[np.intp], rng: np.random.Generator
 ) -> dict[str, list[float]]:
     """Change of the risk as clips are left out, and distance from it as they alone are kept.
 
     In order of the explanation: attention by size, contributions by how much they speak for what
     was said.
     """
-    score = clip if np.all(clip >= 0) else -clip * np.sign(found.logit)
+    score = found.clip_attention
+    if name == "contribution":
+        score = found.clip_contribution * (1.0 if found.risk >= 0.5 else -1.0)
     order = usable[np.argsort(-score[usable], kind="stable")]
     counts = [round(fraction * len(order)) for fraction in FRACTIONS]
     out = [min(n, len(order) - 1) for n in counts[:-1]]  # never all
