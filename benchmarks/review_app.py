@@ -30,6 +30,7 @@ import httpx2
 
 from fidgety.app import audit
 from fidgety.app.library import add_model
+from fidgety.app.panels import VIEWS, write_panels
 from fidgety.app.playback import write_joints
 from fidgety.app.store import Store, new_id, now
 from fidgety.assess import Assessor
@@ -49,6 +50,7 @@ def fill(folder: Path, model_file: Path, count: int) -> None:
     recording.pose.save(first / "pose.parquet")
     write_joints(recording.pose, first)
     digest = audit.file_sha256(first / "pose.parquet")
+    write_panels(first, "x", content)  # as the work on a recording does
     text = json.dumps(content)
     sealed = audit.hashlib.sha256(text.encode()).hexdigest()
     with store.writing() as db:
@@ -58,6 +60,8 @@ def fill(folder: Path, model_file: Path, count: int) -> None:
             place.mkdir(parents=True)
             for name in ("pose.parquet", "player.json", "joints.bin"):
                 os.link(first / name, place / name)
+            for view in VIEWS:
+                os.link(first / f"panels-x-{view}.json", place / f"panels-{assessment}-{view}.json")
             infant = f"b{number:04}"
             db.execute(
                 "INSERT INTO cases (id, infant, age_weeks, kind, suffix, sha256, size, said, "
@@ -92,6 +96,11 @@ class App:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+)", status)
         return int(found[1]) / 1024 if found else float("nan")
+
+    def cpu_s(self) -> float:
+        """Processor time the process has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def come_in(self, name: str) -> httpx2.AsyncClient:
         """A client in which somebody reads."""
@@ -176,10 +185,13 @@ def main() -> None:
         app = App(folder)
         try:
             for pause in (1.0, 0.0):
+                before = app.cpu_s()
                 found = asyncio.run(load(app, cases, given.readers, pause, given.seconds))
                 total = sum(map(len, found.values()))
+                each = 1000 * (app.cpu_s() - before) / total
                 print(f"{given.readers} readers, {len(cases)} cases, pause {pause:g} s: "
-                      f"{total / given.seconds:.0f} pages a second")  # fmt: skip
+                      f"{total / given.seconds:.0f} answers a second, "
+                      f"{each:.1f} ms of processor time each")  # fmt: skip
                 for kind, times in sorted(found.items()):
                     high = statistics.quantiles(times, n=20)[-1]
                     print(f"  {kind:26} median {1000 * statistics.median(times):4.0f} ms, "

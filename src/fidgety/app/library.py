@@ -16,7 +16,7 @@ from fidgety.app.store import SETTINGS, Store, new_id, now, put_meta
 from fidgety.errors import AppError
 from fidgety.files import existing, file_error, whole_file
 
-SHIPPED = "models/data/simulated-demo.fidgety"
+SHIPPED = "shipped/simulated-demo.fidgety"
 
 __all__ = ["add_model", "add_sample", "add_shipped", "change_settings", "choose_model", "models"]
 
@@ -63,7 +63,7 @@ def add_shipped(store: Store) -> str | None:
     """
     if store.chosen_model() is not None:
         return None
-    with resources.as_file(resources.files("fidgety").joinpath(SHIPPED)) as path:
+    with resources.as_file(resources.files("fidgety.models").joinpath(SHIPPED)) as path:
         return add_model(store, path) if path.is_file() else None
 
 

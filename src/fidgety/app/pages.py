@@ -14,7 +14,7 @@ from fidgety import __version__
 from fidgety.app import agreeing, audit, library, reading
 from fidgety.app.access import Session
 from fidgety.app.api import Id, Reader, S
-from fidgety.app.panels import Panels, blinded
+from fidgety.app.panels import Panels, seen_as
 from fidgety.app.store import Store
 from fidgety.report import words
 from fidgety.report.assets import font_faces
@@ -189,11 +189,11 @@ def case_page(case: Id, request: Request, store: S, reader: Reader) -> Response:
     assessment = store.assessment(row["assessment"])
     panels: dict[str, Any] = {}
     if assessment is not None:
-        attention = settings["attention_first"]
-        if not revealed:
-            assessment = blinded(assessment, attention)
+        view = "attention" if settings["attention_first"] else "measured"
+        view = "whole" if revealed else view
+        assessment = seen_as(assessment, view)
         kept: Panels = request.app.state.panels
-        panels = kept.of(f"{row['assessment']} {revealed or attention} {revealed}", assessment)
+        panels = kept.of(row, assessment, view)
     seen = reading.visible(readings, reader)
     return show(
         request, "case.html", case=row, job=job, settings=settings, own=own, revealed=revealed,

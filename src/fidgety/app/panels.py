@@ -5,6 +5,7 @@ One rule for both: a case page never shows a number that ``report.html`` would n
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -13,35 +14,71 @@ from typing import Any
 
 from markupsafe import Markup
 
+from fidgety import __version__
+from fidgety.app.store import Store
+from fidgety.files import write_json
 from fidgety.report import fragments, write_pdf, write_report
 
-__all__ = ["Panels", "blinded", "print_pdf"]
+__all__ = ["VIEWS", "Panels", "blinded", "print_pdf", "seen_as", "write_panels"]
 
-KEPT = 256  # rendered assessments; they never change
+KEPT = 256  # rendered assessments in memory
+# How an assessment is seen: whole, or blinded with or without attention.
+VIEWS: dict[str, bool | None] = {"whole": None, "attention": True, "measured": False}
 # What tells, or hints at, the side a model takes.
 TELLING = ("risk", "risk_raw", "interval", "decision", "decision_reason", "explanation_check",
            "cohort", "scope", "cannot_say_zone")  # fmt: skip
 
 
 class Panels:
-    """Parts of the report for case pages, rendered once for each assessment."""
+    """Parts of the report for case pages, rendered once for each assessment and kept beside it.
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, dict[str, Markup]] = OrderedDict()
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: OrderedDict[Path, dict[str, Markup]] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, assessment_id: str, assessment: dict[str, Any]) -> dict[str, Markup]:
-        """Pieces of HTML by name, as `fidgety.report.fragments` makes them."""
+    def of(self, case: dict[str, Any], assessment: dict[str, Any], view: str) -> dict[str, Markup]:
+        """Pieces of HTML by name, as `fidgety.report.fragments` makes them.
+
+        Parameters
+        ----------
+        case : dict
+            A row of cases that has an assessment.
+        assessment : dict
+            Its content, seen as `view`.
+        view : str
+            A key of `VIEWS`.
+        """
+        path = _path(self._store.files(case["id"], case["folder"]), case["assessment"], view)
         with self._lock:
-            if assessment_id in self._kept:
-                self._kept.move_to_end(assessment_id)
-                return self._kept[assessment_id]
-        made = fragments(assessment)
+            if path in self._kept:
+                self._kept.move_to_end(path)
+                return self._kept[path]
+        made = _read(path)
+        if made is None:
+            made = _write(path, assessment)
         with self._lock:
-            self._kept[assessment_id] = made
+            self._kept[path] = made
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return made
+
+
+def write_panels(folder: Path, assessment_id: str, assessment: dict[str, Any]) -> None:
+    """Render an assessment for every view, so that no reader waits for it."""
+    for view in VIEWS:
+        _write(_path(folder, assessment_id, view), seen_as(assessment, view))
+
+
+def seen_as(assessment: dict[str, Any], view: str) -> dict[str, Any]:
+    """An assessment as a reader may see it: whole, or `blinded`."""
+    attention = VIEWS[view]
+    return assessment if attention is None else blinded(assessment, attention)
 
 
 def blinded(assessment: dict[str, Any], attention: bool) -> dict[str, Any]:
@@ -69,3 +106,24 @@ def print_pdf(assessment: dict[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fidgety-") as folder:
         page = write_report(assessment, Path(folder) / "report.html", interactive=False)
         return write_pdf(page, Path(folder) / "report.pdf").read_bytes()
+
+
+def _path(folder: Path, assessment_id: str, view: str) -> Path:
+    return folder / f"panels-{assessment_id}-{view}.json"
+
+
+def _read(path: Path) -> dict[str, Markup] | None:
+    """Panels that this version of fidgety wrote, or None."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if content.get("version") != __version__:
+        return None
+    return {name: Markup(text) for name, text in content["panels"].items()}
+
+
+def _write(path: Path, assessment: dict[str, Any]) -> dict[str, Markup]:
+    made = fragments(assessment)
+    write_json(path, {"version": __version__, "panels": {k: str(v) for k, v in made.items()}})
+    return made

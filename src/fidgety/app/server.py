@@ -123,7 +123,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )  # fmt: skip
     app.state.store, app.state.door, app.state.secure = store, door, secure
-    app.state.panels, app.state.closing = Panels(), False
+    app.state.panels, app.state.closing = Panels(store), False
     app.include_router(api.router)
     app.include_router(pages.router)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fidgety.app import audit
 from fidgety.app.jobs import Claim, StoppedError, claim
+from fidgety.app.panels import write_panels
 from fidgety.app.playback import write_film, write_joints
 from fidgety.app.sample import draw_infant, simulate_sample
 from fidgety.app.store import Store, new_id, now
@@ -171,6 +172,7 @@ def _publish(
     pose_sha256 = audit.file_sha256(store.files(case["id"], folder) / "pose.parquet")
     text = json.dumps(content, allow_nan=False)
     digest, assessment = hashlib.sha256(text.encode()).hexdigest(), new_id()
+    write_panels(store.files(case["id"], folder), assessment, content)
     with store.writing() as db:
         job.finish(db)
         db.execute(
