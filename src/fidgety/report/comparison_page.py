@@ -48,7 +48,7 @@ MEASURES = {
     "joint_clip_auc": "joints in clips, likewise (AUC)",
     "joint_within_clip_auc": "joints within one clip (AUC)",
     "deletion_ratio_20": "the top fifth of clips taken out moves the risk, times random",
-    "insertion_ratio_20": "the top fifth of clips alone, times random",
+    "insertion_ratio_20": "a random fifth of clips alone is farther off than the top fifth, times",
     "randomised_clip_auc": "clips, after the weights were drawn anew (AUC)",
     "randomised_correlation": "correlation with the map after weights were drawn anew",
     "contribution_sum_error": "contributions less the logit, largest difference",

@@ -218,7 +218,7 @@ def deletion_plots(found: Findings) -> Iterator[Drawn]:
         yield model, plot(
             f"deletion-{place}", f"Deletion curves of {model}", told,
             Axis("share of clips taken out"),
-            Axis("change of the risk", 0.0, top, (0.0, top / 2, top), 2), layers,
+            Axis("change of the risk", 0.0, top, (0.0, top), 1 if top >= 0.1 else 2), layers,
         ), told  # fmt: skip
 
 

@@ -19,7 +19,7 @@ Scale = Callable[[float], float]
 Values = Sequence[float] | NDArray[np.floating]
 Layer = Callable[[Scale, Scale], Markup]
 SIZE = (226.0, 214.0)
-LEFT, RIGHT, TOP, BOTTOM = 42.0, 9.0, 8.0, 42.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 9.0, 8.0, 42.0
 
 
 @dataclass(frozen=True)
@@ -241,8 +241,8 @@ def _up(y: Axis, scale: Scale, size: tuple[float, float]) -> list[Markup]:
         shapes.append(el("text", fixed(tick, y.digits), class_="tick", x=LEFT - 7, y=at + 4.5,
                          text_anchor="end"))  # fmt: skip
     middle = (TOP + size[1] - BOTTOM) / 2
-    shapes.append(el("text", y.label, class_="end", x=11.0, y=middle, text_anchor="middle",
-                     transform=f"rotate(-90 11 {short(middle)})"))  # fmt: skip
+    shapes.append(el("text", y.label, class_="end", x=9.0, y=middle, text_anchor="middle",
+                     transform=f"rotate(-90 9 {short(middle)})"))  # fmt: skip
     return shapes
 
 
