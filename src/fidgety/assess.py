@@ -113,7 +113,7 @@ class Assessor:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Assessor:
-        """An assessor from a ``.fidgety`` file; raises `CheckpointError` if it cannot be read."""
+        """An assessor from a ``.fidgety`` file or ``simulated-demo``; raises `CheckpointError`."""
         return cls(TrainedModel.load(path))
 
     def assess(

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from fidgety.app.sample import CODE, SAMPLE
 from fidgety.app.store import SETTINGS, Store, new_id, now, put_meta
 from fidgety.errors import AppError
 from fidgety.files import existing, file_error, whole_file
-
-SHIPPED = "shipped/simulated-demo.fidgety"
 
 __all__ = ["add_model", "add_sample", "add_shipped", "change_settings", "choose_model", "models"]
 
@@ -57,14 +54,15 @@ def add_model(store: Store, path: str | os.PathLike[str]) -> str:
 
 
 def add_shipped(store: Store) -> str | None:
-    """Put the simulated demo model that comes with fidgety into a store without one, if it comes.
+    """Put the simulated demo model that comes with fidgety into a store without one.
 
-    Returns its id; None if this installation has none, or the store has a model already.
+    Returns its id; None if the store has a model already.
     """
+    from fidgety.models.shipped import shipped_path
+
     if store.chosen_model() is not None:
         return None
-    with resources.as_file(resources.files("fidgety.models").joinpath(SHIPPED)) as path:
-        return add_model(store, path) if path.is_file() else None
+    return add_model(store, shipped_path("simulated-demo"))
 
 
 def choose_model(store: Store, model_id: str, reader: int | None) -> None:

@@ -73,7 +73,12 @@ def estimate_command(
 
 @click.command("assess")
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="A .fidgety file.")
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .fidgety file, or simulated-demo.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--age-weeks", type=float, help="Corrected age in weeks after term.")
 @pose_options

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,7 @@ from fidgety.models.ensemble import Ensemble, Found
 from fidgety.models.inference import infer
 from fidgety.models.network import Network
 from fidgety.models.rules import Rules
+from fidgety.models.shipped import resolve
 from fidgety.motion import (
     ClipConfig,
     Clips,
@@ -51,9 +51,13 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainedModel:
-        """Read a ``.fidgety`` file; raises `CheckpointError` as `load_checkpoint`."""
-        checkpoint = load_checkpoint(Path(path))
-        return cls(checkpoint, checkpoint.build_members(), sha256(Path(path)))
+        """Read a ``.fidgety`` file, or a shipped model by its name, such as ``simulated-demo``.
+
+        Raises `CheckpointError` as `load_checkpoint`.
+        """
+        source = resolve(path)
+        checkpoint = load_checkpoint(source)
+        return cls(checkpoint, checkpoint.build_members(), sha256(source))
 
     @property
     def profile(self) -> Profile:

@@ -1,0 +1,29 @@
+"""Models that come with the package, by name. All are trained on simulated infants.
+
+Made by ``benchmarks/shipped_model.py``; beside each lies its card.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["SHIPPED", "resolve", "shipped_path"]
+
+SHIPPED = {"simulated-demo": "simulated-demo.fidgety"}
+
+
+def shipped_path(name: str) -> Path:
+    """Where a shipped model lies."""
+    return Path(__file__).with_name(SHIPPED[name])
+
+
+def resolve(model: str | os.PathLike[str]) -> Path:
+    """The file that a model is read from: a path, or the name of a shipped model.
+
+    A file of that very name in the current folder goes before the shipped one.
+    """
+    path = Path(model)
+    if str(model) in SHIPPED and not path.exists():
+        return shipped_path(str(model))
+    return path
