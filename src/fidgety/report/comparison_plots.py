@@ -188,7 +188,7 @@ def draw_robustness(found: Findings, model: str) -> Markup | None:
     worst = [row.name for row in lines if row.strong]
     low = min([row.low for row in lines if row.low == row.low], default=-0.1)
     start = -0.1 * np.ceil(min(max(-low, 0.1), 0.5) * 10)
-    ticks = tuple(round(float(t), 1) for t in np.arange(start, 0.11, 0.1))
+    ticks = tuple(round(float(t), 1) + 0.0 for t in np.arange(start, 0.11, 0.1))
     return forest(
         "robust", f"Change of the AUC of {model} under perturbations",
         f"More than 0.05 AUC lost: {', '.join(worst) or 'nowhere'}.", lines,
