@@ -51,8 +51,8 @@ MEANING = {
     "random 20 %",
     "insertion_ratio_20": "distance from the whole risk with a random 20 % of clips alone, over "
     "that with the first 20 %",
-    "randomised_clip_auc": "clip_auc of the same networks with random weights: 0.5 if the measure "
-    "does not flatter",
+    "randomised_clip_auc": "clip_auc of the same networks with random weights, other ones in each "
+    "fold: an untrained network reacts to movement too, to either side by chance",
     "randomised_correlation": "rank correlation of clip scores with those of random weights: near "
     "0 if the explanation rests on what was learnt",
     "contribution_sum_error": "largest distance of contributions and bias from the logit",
@@ -163,7 +163,7 @@ class _Work:
         model = cached_model(self.study, self.root, name, int(part[4:]))
         trained = model.trained
         assert trained is not None
-        random = randomised(trained, self.seed)
+        random = randomised(trained, self.seed + 100 * model.task.split.fold)
         rows = []
         for number, example in enumerate(examples_by_profile(model.task, sorted(model.test))):
             clips = trained.clips(example.sequence)
