@@ -113,7 +113,10 @@ class Assessor:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Assessor:
-        """An assessor from a ``.fidgety`` file or ``simulated-demo``; raises `CheckpointError`."""
+        """An assessor from a ``.fidgety`` file or ``simulated-demo``; from ``.onnx`` without torch.
+
+        Raises `CheckpointError` if it cannot be read.
+        """
         return cls(TrainedModel.load(path))
 
     def assess(
@@ -204,12 +207,14 @@ class Assessor:
             "joints": _joints(sequence, found, self.model.checkpoint.skeleton.joints),
             "movement": movement_of_parts(sequence, self.model.checkpoint.skeleton),
             "explanation_check": explanation_check(
-                found, np.random.default_rng(self.seed), self._random.infer(clips)
+                found,
+                np.random.default_rng(self.seed),
+                None if self._random is None else self._random.infer(clips),
             ),
         }
 
     @cached_property
-    def _random(self) -> TrainedModel:
+    def _random(self) -> TrainedModel | None:
         """The same networks with random weights, against which explanations are checked."""
         return randomised(self.model, self.seed)
 

@@ -34,7 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assess": ("recordings", "Assess recordings with a trained model."),
     "app": ("app", "Review recordings in a browser: watch, rate, reveal, sign."),
     "convert": ("recordings", "A checkpoint of the STAM paper's code to a model file."),
+    "export": ("recordings", "A model file to ONNX, for machines without torch."),
     "reproduce": ("repeating", "Repeat a finished train or cv run and compare."),
+    "bench": ("benching", "How fast each part is here, beside its plain form."),
     "doctor": ("recordings", "What is installed, what is missing, how to get it."),
 }
 

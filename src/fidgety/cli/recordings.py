@@ -190,6 +190,19 @@ def convert_command(
     click.echo(f"Model: {out}")
 
 
+@click.command("export")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--onnx", required=True, type=click.Path(path_type=Path), help="A .onnx file.")
+def export_command(model: Path, onnx: Path) -> None:
+    """Write a model as ONNX: fidgety assess --model FILE.onnx then needs no torch."""
+    from fidgety.models.checkpoint import load_checkpoint
+    from fidgety.models.export import export_onnx
+
+    if onnx.suffix.lower() != ".onnx":
+        raise click.BadParameter("its name must end in .onnx", param_hint="--onnx")
+    click.echo(f"Model: {export_onnx(load_checkpoint(model), onnx)}")
+
+
 @click.command("doctor")
 @click.option("--fetch-weights", is_flag=True, help="Fetch the pose estimator's weights.")
 @click.option(

@@ -7,7 +7,6 @@ was trained on, so that whoever assesses a recording chooses nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import platform
@@ -23,8 +22,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from fidgety.errors import CheckpointError, ConfigError, FileError, PoseError
+from fidgety.errors import CheckpointError, ConfigError, PoseError
 from fidgety.files import existing, file_error, parse_json, whole_file
+from fidgety.models.about import Cohort, require_joints, sha256
 from fidgety.models.catalogue import MODELS, at_rate, name_of, settings_from
 from fidgety.models.network import Network
 from fidgety.motion.clips import ClipConfig, WindowConfig
@@ -36,6 +36,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Checkpoint",
     "Cohort",
+    "described",
     "load_checkpoint",
     "save_checkpoint",
     "sha256",
@@ -47,38 +48,6 @@ MAX_BYTES = 1 << 30
 MAX_JOINTS = 512
 MAX_MEMBERS = 100
 _NEWER = {"members", "threshold", "abstention"}  # files of earlier versions lack them
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Whom a model was trained on.
-
-    Parameters
-    ----------
-    n_infants, n_abnormal : int
-        Infants, and those among them labelled abnormal.
-    age_weeks : (float, float), optional
-        Lowest and highest corrected age; None if it was not recorded.
-    sites : tuple of str
-        Where the recordings come from.
-    simulated : bool
-        True if any of them are simulated.
-    """
-
-    n_infants: int
-    n_abnormal: int
-    age_weeks: tuple[float, float] | None = None
-    sites: tuple[str, ...] = ()
-    simulated: bool = False
-
-    def __post_init__(self) -> None:
-        counts = (self.n_infants, self.n_abnormal)
-        if not all(type(n) is int for n in counts) or not 0 <= self.n_abnormal <= self.n_infants:
-            raise ConfigError("E702", f"A cohort of {counts[0]!r} infants, {counts[1]!r} abnormal")
-        if self.age_weeks is not None:
-            low, high = self.age_weeks
-            if not 0 <= low <= high:
-                raise ConfigError("E702", f"A cohort aged {low} to {high} weeks")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -194,15 +163,7 @@ class Checkpoint:
 
     def require_skeleton(self, skeleton: Skeleton) -> None:
         """Raise `CheckpointError` E406 unless `skeleton` has the model's joints in their order."""
-        if skeleton.joints != self.skeleton.joints:
-            lacking = [joint for joint in self.skeleton.joints if joint not in skeleton.index]
-            raise CheckpointError(
-                "E406",
-                f"The model knows skeleton {self.skeleton.name}, not {skeleton.name}",
-                why=f"it lacks {', '.join(lacking)}" if lacking else "the joints differ in order",
-                remedy=f"Bring the poses to {self.skeleton.name}, or use a model trained on "
-                f"{skeleton.name}",
-            )
+        require_joints(self.skeleton, skeleton)
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
@@ -215,6 +176,16 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     FileError
         E501 to E503 if the system refuses.
     """
+    text = json.dumps(described(checkpoint), allow_nan=False, sort_keys=True)
+    weights = {name: value.contiguous() for name, value in checkpoint.weights.items()}
+    raw = safetensors.torch.save(weights, {"fidgety": text})
+    with whole_file(path) as draft:
+        draft.write_bytes(raw)
+    return Path(path)
+
+
+def described(checkpoint: Checkpoint) -> dict[str, Any]:
+    """All that a checkpoint says beside its weights, ready for JSON."""
     content = {
         entry.name: getattr(checkpoint, entry.name)
         for entry in fields(checkpoint)
@@ -222,12 +193,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     }
     content["skeleton"] = checkpoint.skeleton.to_dict()
     content["cohort"] = None if checkpoint.cohort is None else to_plain(checkpoint.cohort)
-    text = json.dumps(_jsonable(content), allow_nan=False, sort_keys=True)
-    weights = {name: value.contiguous() for name, value in checkpoint.weights.items()}
-    raw = safetensors.torch.save(weights, {"fidgety": text})
-    with whole_file(path) as draft:
-        draft.write_bytes(raw)
-    return Path(path)
+    return _jsonable(content)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -269,15 +235,6 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     except (ConfigError, PoseError, TypeError, ValueError, AttributeError) as error:
         _refuse("E407", source, str(error), error)
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    try:
-        with existing(path, "file").open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise error if isinstance(error, FileError) else file_error(error, path) from error
 
 
 def _metadata(raw: bytes, source: Path) -> dict[str, Any]:

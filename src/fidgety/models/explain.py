@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from fidgety.models.ensemble import Ensemble, Found
+from fidgety.models.exported import ExportedNetwork
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import CHANNELS, PoseSequence
 from fidgety.pose.skeleton import Skeleton
@@ -160,10 +160,18 @@ def changes_without(found: Found, rows: NDArray[np.intp]) -> float:
     return float(np.abs(found.risk_with(kept) - found.risk))
 
 
-def randomised(model: TrainedModel, seed: int = 0) -> TrainedModel:
-    """The same networks with weights as before training: what an explanation must not look like."""
+def randomised(model: TrainedModel, seed: int = 0) -> TrainedModel | None:
+    """The same networks with weights as before training: what an explanation must not look like.
+
+    None for an exported model, whose weights cannot be drawn anew.
+    """
+    known = [n for n in model.networks if not isinstance(n, ExportedNetwork)]
+    if not known:
+        return None
+    import torch
+
     networks = []
-    for number, network in enumerate(model.networks):
+    for number, network in enumerate(known):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + number)
             networks.append(type(network)(network.config).eval())

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from fidgety.errors import PoseError
-from fidgety.models.network import Encoded, Network
 from fidgety.motion.clips import Clips, WindowConfig, windows
+
+if TYPE_CHECKING:  # an exported network is used without torch
+    from fidgety.models.exported import ExportedNetwork
+    from fidgety.models.fast import OnArrays
+    from fidgety.models.network import Network
+
+    Runner = ExportedNetwork | OnArrays
 
 __all__ = [
     "Aggregation",
@@ -72,16 +77,16 @@ class AttendedWindow:
     ----------
     rows, attention : ndarray (M,)
         Usable clips; their weights.
-    vectors : Tensor (M, D)
+    vectors : ndarray (M, D)
         The clips encoded.
-    network : Network
-        In evaluation mode.
+    network : OnArrays or ExportedNetwork
+        Attends to them.
     """
 
     rows: NDArray[np.intp]
     attention: NDArray[np.float64]
-    vectors: torch.Tensor
-    network: Network
+    vectors: NDArray[np.float32]
+    network: Runner
 
     @cached_property
     def contribution(self) -> NDArray[np.float64]:
@@ -95,13 +100,14 @@ class AttendedWindow:
         """Logit with each clip counted so many times, by attending to them so."""
         clips = len(self.rows)
         given = np.ones(clips) if count is None else np.asarray(count, dtype=np.float64)
-        counts = torch.from_numpy(given.reshape(-1, clips)).to(self.vectors)  # (draws, M)
-        with torch.inference_mode():
-            found = [
-                self.network.attend(self.vectors.expand(len(part), -1, -1), part)[0]
-                for part in counts.split(_BATCH)
-            ]
-        return torch.cat(found).double().cpu().numpy().reshape(given.shape[:-1])
+        counts = given.reshape(-1, clips).astype(np.float32)  # (draws, M)
+        found = [
+            self.network.attend(
+                np.broadcast_to(self.vectors, (len(part), *self.vectors.shape)), part
+            )[0]
+            for part in np.split(counts, range(_BATCH, len(counts), _BATCH))
+        ]
+        return np.concatenate(found).astype(np.float64).reshape(given.shape[:-1])
 
 
 Window = SummedWindow | AttendedWindow
@@ -198,7 +204,7 @@ class Inference:
 
 
 def infer(
-    model: Network,
+    model: Network | Runner,
     clips: Clips,
     window: WindowConfig | None = None,
     aggregation: Aggregation = "mean",
@@ -207,7 +213,7 @@ def infer(
 
     Parameters
     ----------
-    model : Network
+    model : Network, OnArrays or ExportedNetwork
         In evaluation mode, on any device.
     clips : Clips
         (K, C, T, V) clips of one recording.
@@ -229,53 +235,62 @@ def infer(
             why="too few joints were seen",
             remedy="Film the whole body from above; 60 s or more",
         )
-    device = next(model.parameters()).device
-    encoded = encode(model, clips, usable, device)
+    runner = _on_arrays(model)
+    vectors, joints, evidence = encode(runner, clips, usable)
     row_of = np.full(len(clips), -1)
     row_of[usable] = np.arange(len(usable))
     found: list[Window] = []
     for part in windows(clips, window):
         rows = np.intersect1d(usable, np.arange(len(clips))[part])
         if len(rows):
-            chosen = torch.as_tensor(row_of[rows], device=device)
-            found.append(_window(model, rows, encoded.vectors[chosen]))
-    joint_attention, joint_pull = (
-        None if values is None else _spread_out(values, usable, len(clips))
-        for values in (encoded.joints, encoded.joint_evidence)
+            found.append(_window(runner, rows, vectors[row_of[rows]]))
+    return Inference(
+        tuple(found),
+        _spread_out(joints, usable, len(clips)),
+        aggregation,
+        None if evidence is None else _spread_out(evidence, usable, len(clips)),
     )
-    assert joint_attention is not None
-    return Inference(tuple(found), joint_attention, aggregation, joint_pull)
 
 
-def _window(model: Network, rows: NDArray[np.intp], vectors: torch.Tensor) -> Window:
+def encode(
+    runner: Runner, clips: Clips, which: NDArray[np.intp]
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """Vectors (M, D), joint attention (M, V) and joint evidence of the chosen clips, each once."""
+    parts = [
+        runner.encode(clips.values(which[start : start + _BATCH]))
+        for start in range(0, len(which), _BATCH)
+    ]
+    vectors, joints, evidence = zip(*parts, strict=True)
+    told = [part for part in evidence if part is not None]
+    return (
+        np.concatenate(vectors),
+        np.concatenate(joints),
+        np.concatenate(told) if told else None,
+    )
+
+
+def _on_arrays(model: Network | Runner) -> Runner:
+    from fidgety.models.exported import ExportedNetwork
+
+    if isinstance(model, ExportedNetwork):
+        return model
+    from fidgety.models.fast import OnArrays
+
+    return model if isinstance(model, OnArrays) else OnArrays(model)
+
+
+def _window(runner: Runner, rows: NDArray[np.intp], vectors: NDArray) -> Window:
     """One window, of the kind that the network allows."""
-    with torch.inference_mode():
-        _, weights = model.attend(vectors[None])
-        attention = weights[0].double().cpu().numpy()
-        attention = attention / attention.sum()
-        evidence = model.evidence(vectors)
+    attention = runner.attend(vectors[None])[1][0].astype(np.float64)
+    attention = attention / attention.sum()
+    evidence = runner.evidence(vectors)
     if evidence is None:
-        return AttendedWindow(rows, attention, vectors, model)
-    return SummedWindow(rows, attention, evidence.pull.double().cpu().numpy(), evidence.bias)
+        return AttendedWindow(rows, attention, vectors, runner)
+    return SummedWindow(rows, attention, evidence[0].astype(np.float64), evidence[1])
 
 
-def _spread_out(values: torch.Tensor, rows: NDArray[np.intp], clips: int) -> NDArray[np.float64]:
+def _spread_out(values: NDArray, rows: NDArray[np.intp], clips: int) -> NDArray[np.float64]:
     """(M, V) -> (K, V), 0 for clips that were not looked at."""
     table = np.zeros((clips, values.shape[1]))
-    table[rows] = values.double().cpu().numpy()
+    table[rows] = values
     return table
-
-
-def encode(model: Network, clips: Clips, which: NDArray[np.intp], device: torch.device) -> Encoded:
-    """The chosen clips encoded, some at a time."""
-    encoded: list[Encoded] = []
-    with torch.inference_mode():
-        for start in range(0, len(which), _BATCH):
-            values = clips.values(which[start : start + _BATCH]).astype(np.float32, copy=False)
-            encoded.append(model.encode(torch.from_numpy(values).to(device)))
-    evidence = [part.joint_evidence for part in encoded if part.joint_evidence is not None]
-    return Encoded(
-        torch.cat([part.vectors for part in encoded]),
-        torch.cat([part.joints for part in encoded]),
-        torch.cat(evidence) if evidence else None,
-    )

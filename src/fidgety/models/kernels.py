@@ -45,20 +45,23 @@ def graph_conv(
     -------
     Tensor (M, D, T, V)
     """
-    M, D_in, T, V = x.shape
-    P = graph.shape[0]
-    joints = channels_last(x).permute(0, 2, 3, 1).reshape(M * T, V, D_in)
+    D_in, T, V = (int(n) for n in x.shape[1:])  # fixed in an exported graph; M is not
+    P = int(graph.shape[0])
+    joints = channels_last(x).permute(0, 2, 3, 1).reshape(-1, V, D_in)  # (M*T, V, D_in)
     takes = graph.permute(2, 0, 1).reshape(V * P, V)
-    mixed = torch.matmul(takes, joints).view(M, T, V, P * D_in).permute(0, 3, 1, 2)
-    kernel = weight.view(P, -1, D_in).transpose(0, 1).reshape(-1, P * D_in, 1, 1)
+    mixed = torch.matmul(takes, joints).view(-1, T, V, P * D_in).permute(0, 3, 1, 2)
+    kernel = weight
+    if P > 1:
+        D = int(weight.shape[0]) // P
+        kernel = weight.view(P, D, D_in).transpose(0, 1).reshape(D, P * D_in, 1, 1)
     if bias is None:
         return F.conv2d(mixed, kernel)
     if even:
         return F.conv2d(mixed, kernel, bias)
     # A joint takes the bias as often as it takes from others: the column sums of the graph.
     shift = torch.einsum("pd,pw->wd", bias.view(P, -1), graph.sum(dim=1))  # (V, D)
-    rows = F.conv2d(mixed, kernel).permute(0, 2, 3, 1).reshape(M * T, -1)  # (M*T, V*D)
-    return (rows + shift.flatten()).view(M, T, V, -1).permute(0, 3, 1, 2)
+    rows = F.conv2d(mixed, kernel).permute(0, 2, 3, 1).flatten(2)  # (M, T, V*D)
+    return (rows + shift.flatten()).unflatten(2, (V, -1)).permute(0, 3, 1, 2)
 
 
 def over_time(x: Tensor, weight: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ def over_time(x: Tensor, weight: Tensor) -> Tensor:
 
 def asinh(x: Tensor) -> Tensor:
     """``torch.asinh``, several times faster on processors; to a relative 1e-6 below 1e19."""
-    if x.requires_grad or x.device.type != "cpu":
+    if x.requires_grad or x.device.type != "cpu" or torch.onnx.is_in_onnx_export():
         return torch.asinh(x)
     size = x.abs()
     grown = torch.log1p(size + size * (size / (1.0 + torch.sqrt(size * size + 1.0))))

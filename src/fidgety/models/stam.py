@@ -327,9 +327,9 @@ class GraphBlock(nn.Module):
         # Neighbours differ in what they tell (Yan 2018, 3.6): one learned factor an edge.
         self.edges = nn.Parameter(torch.ones_like(graph)) if config.edge_importance else None
         self.joints = nn.Conv2d(width_in, parts * width, 1)
-        self.norm_joints = nn.BatchNorm2d(width)
+        self.norm_joints: nn.Module = nn.BatchNorm2d(width)
         self.frames = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
-        self.norm_frames = nn.BatchNorm2d(width)
+        self.norm_frames: nn.Module = nn.BatchNorm2d(width)
         self.dropout = dropout
         self.shortcut = (
             nn.Identity()
@@ -349,7 +349,8 @@ class GraphBlock(nn.Module):
         x = F.relu(self.norm_joints(x), inplace=True)
         x = self.norm_frames(self.frames(x))  # (M, D, T/stride, V)
         if seen is not None and self.stride > 1:  # seen in a frame = in one at most a step away
-            seen = F.max_pool2d(seen.float(), (3, 1), (self.stride, 1), (1, 0)) > 0
+            pooled = F.max_pool2d(seen[:, None].float(), (3, 1), (self.stride, 1), (1, 0))
+            seen = pooled[:, 0] > 0
         x = kernels.dropout(x, self.dropout, self.training)
         return F.relu(x + short, inplace=True), seen
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import CheckpointError
-from fidgety.models.checkpoint import Checkpoint, load_checkpoint, sha256
+from fidgety.models.about import sha256
 from fidgety.models.ensemble import Ensemble, Found
+from fidgety.models.exported import Contract, ExportedNetwork, load_exported
 from fidgety.models.inference import infer
-from fidgety.models.network import Network
 from fidgety.models.rules import Rules
 from fidgety.models.shipped import resolve
 from fidgety.motion import (
@@ -28,6 +29,11 @@ from fidgety.motion import (
 from fidgety.pose.skeleton import load_skeleton
 from fidgety.settings import from_plain
 
+if TYPE_CHECKING:  # neither is needed for an exported model
+    from fidgety.models.checkpoint import Checkpoint
+    from fidgety.models.fast import OnArrays
+    from fidgety.models.network import Network
+
 __all__ = ["TrainedModel"]
 
 
@@ -37,25 +43,30 @@ class TrainedModel:
 
     Parameters
     ----------
-    checkpoint : Checkpoint
+    checkpoint : Checkpoint or Contract
         What the file holds.
-    networks : tuple of Network
+    networks : tuple of Network or of ExportedNetwork
         The members of the ensemble, one or more, in evaluation mode.
     digest : str
         SHA-256 of the file; empty for a model that was never saved.
     """
 
-    checkpoint: Checkpoint
-    networks: tuple[Network, ...]
+    checkpoint: Checkpoint | Contract
+    networks: tuple[Network | ExportedNetwork, ...]
     digest: str = ""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainedModel:
-        """Read a ``.fidgety`` file, or a shipped model by its name, such as ``simulated-demo``.
+        """Read a ``.fidgety`` file, a shipped model by its name, or a ``.onnx`` file.
 
-        Raises `CheckpointError` as `load_checkpoint`.
+        The last is what `fidgety export` makes of a model, and needs no torch. Raises
+        `CheckpointError` as `load_checkpoint`.
         """
         source = resolve(path)
+        if source.suffix.lower() == ".onnx":
+            return cls(*load_exported(source), sha256(source))
+        from fidgety.models.checkpoint import load_checkpoint
+
         checkpoint = load_checkpoint(source)
         return cls(checkpoint, checkpoint.build_members(), sha256(source))
 
@@ -114,8 +125,18 @@ class TrainedModel:
         """Raw risk and attention of one recording; of an ensemble, all members' together."""
         window = from_plain(WindowConfig, self.checkpoint.window)
         rule = "max" if self.checkpoint.aggregation == "max" else "mean"
-        found = tuple(infer(network, clips, window, rule) for network in self.networks)
+        found = tuple(infer(runner, clips, window, rule) for runner in self._runners)
         return found[0] if len(found) == 1 else Ensemble(found)
+
+    @cached_property
+    def _runners(self) -> tuple[ExportedNetwork | OnArrays, ...]:
+        """The networks in their fast form."""
+        from_file = [n for n in self.networks if isinstance(n, ExportedNetwork)]
+        if from_file:
+            return tuple(from_file)
+        from fidgety.models.fast import OnArrays, fused
+
+        return tuple(OnArrays(fused(network)) for network in self.networks)  # type: ignore[arg-type]
 
     def calibrated(self, risks: ArrayLike) -> NDArray[np.float64]:
         """Calibrated risks; the raw ones if the model carries no calibration."""

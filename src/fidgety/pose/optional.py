@@ -14,6 +14,7 @@ _PACKAGES = {
     "cv2": "opencv-python-headless",
     "ai_edge_litert.interpreter": "ai-edge-litert",
     "ai_edge_litert.schema_py_generated": "ai-edge-litert",
+    "onnx": "onnx",
     "onnxruntime": "onnxruntime",
 }
 

@@ -164,6 +164,7 @@ class _Work:
         trained = model.trained
         assert trained is not None
         random = randomised(trained, self.seed + 100 * model.task.split.fold)
+        assert random is not None
         rows = []
         for number, example in enumerate(examples_by_profile(model.task, sorted(model.test))):
             clips = trained.clips(example.sequence)

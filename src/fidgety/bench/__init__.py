@@ -1,0 +1,5 @@
+"""How fast each part is on this machine, beside its plain form and the machine's own limits."""
+
+from fidgety.bench.run import bench, table
+
+__all__ = ["bench", "table"]

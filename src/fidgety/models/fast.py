@@ -1,0 +1,82 @@
+"""Forms of a trained network that say the same faster; each is derived from the network itself."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from fidgety.models.network import Network
+from fidgety.models.stam import GraphBlock
+
+__all__ = ["OnArrays", "fused"]
+
+
+class OnArrays:
+    """A network with arrays in and arrays out, like an `ExportedNetwork`.
+
+    Parameters
+    ----------
+    network : Network
+        In evaluation mode, on any device.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._device = next(network.parameters()).device
+
+    def encode(self, clips: NDArray) -> tuple[NDArray, NDArray, NDArray | None]:
+        """Vectors (M, D), joint attention (M, V), joint evidence (M, V) or None, of clips."""
+        with torch.inference_mode():
+            found = self.network.encode(self._given(clips))
+        vectors, joints, evidence = (
+            None if part is None else part.float().cpu().numpy() for part in found
+        )
+        assert vectors is not None
+        assert joints is not None
+        return vectors, joints, evidence
+
+    def attend(self, vectors: NDArray, count: NDArray | None = None) -> tuple[NDArray, NDArray]:
+        """Logit (N,) and clip weights (N, K) of vectors (N, K, D) counted (N, K) times."""
+        with torch.inference_mode():
+            logit, weights = self.network.attend(
+                self._given(vectors), None if count is None else self._given(count)
+            )
+        return logit.float().cpu().numpy(), weights.float().cpu().numpy()
+
+    def evidence(self, vectors: NDArray) -> tuple[NDArray, float] | None:
+        """Pull (M,) of each clip and the bias; None where the logit is no sum over clips."""
+        with torch.inference_mode():
+            found = self.network.evidence(self._given(vectors))
+        return None if found is None else (found.pull.float().cpu().numpy(), found.bias)
+
+    def _given(self, values: NDArray) -> torch.Tensor:
+        return torch.from_numpy(np.require(values, np.float32, ["C", "W"])).to(self._device)
+
+
+def fused(network: Network) -> Network:
+    """A copy for inference, in which the batch norms of graph blocks lie in their convolutions.
+
+    Equal to `network` in evaluation mode to float32 rounding. Networks without graph blocks are
+    copied as they are.
+    """
+    found = copy.deepcopy(network).eval()
+    for block in found.modules():
+        if not isinstance(block, GraphBlock):
+            continue
+        block.frames, block.norm_frames = _folded(block.frames, block.norm_frames)
+        if isinstance(block.shortcut, nn.Sequential):
+            block.shortcut = nn.Sequential(*_folded(block.shortcut[0], block.shortcut[1]))
+        if block.even:  # otherwise the bias differs from joint to joint
+            block.joints, block.norm_joints = _folded(block.joints, block.norm_joints)
+    return found
+
+
+def _folded(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(convolution, norm), nn.Identity()
