@@ -59,9 +59,10 @@ def bench(
     -------
     dict
         ``machine``: rates of one large matrix product and of copying; ``parts``: for each the
-        seconds of wall and processor time, plain and ours, their ratio, and the rate of floating-point operations. Ratios and rates are of
-        processor time, which other work beside it disturbs less;
-        ``growth``: seconds against recording length and batch size; ``peak_memory_mb``.
+        seconds of wall and processor time, plain and ours, their ratio, and the rate of
+        floating-point operations; ``growth``: seconds against recording length and batch size;
+        ``peak_memory_mb``. Ratios and rates are of processor time, which other work beside it
+        disturbs less.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
