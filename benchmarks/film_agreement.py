@@ -35,7 +35,6 @@ from fidgety.simulate import (
 )
 
 FIRST_SEED = 2_000_000  # far from those of any study
-LONGEST = 640
 NEEDED = tuple(
     f"{side}_{joint}"
     for side in ("left", "right")
@@ -91,12 +90,14 @@ def legs_out(image: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndar
 BAD: tuple[Change, ...] = (dark, afar, blanket, legs_out)
 
 
-def filmed(recording: SimulatedRecording, change: Change, film: Path) -> tuple[Path, np.ndarray]:
+def filmed(
+    recording: SimulatedRecording, change: Change, film: Path, longest: int
+) -> tuple[Path, np.ndarray]:
     """The film, changed as its first frame is, and where its true joints are (T, V, 2)."""
-    true = recording.filmed * film_scale(recording, LONGEST)
-    pictures = film_pictures(recording, LONGEST)
+    true = recording.filmed * film_scale(recording, longest)
+    pictures = film_pictures(recording, longest)
     write_video(film, (change(image, true[0])[0] for image in pictures), recording.pose.fps)
-    _, matrix = change(next(film_pictures(recording, LONGEST)), true[0])
+    _, matrix = change(next(film_pictures(recording, longest)), true[0])
     return film, true @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -111,8 +112,8 @@ def error_of(pose: Pose, true: np.ndarray) -> tuple[float, float]:
     return float((middle < 0.15).mean()), float(np.median(near) / trunk) if len(near) else np.nan
 
 
-def truth(recording: SimulatedRecording) -> Pose:
-    scale = film_scale(recording, LONGEST)
+def truth(recording: SimulatedRecording, longest: int) -> Pose:
+    scale = film_scale(recording, longest)
     width, height = (round(scale * n) for n in recording.camera.size)
     xy = scale * recording.filmed
     outside = ((xy < 0) | (xy > (width - 1, height - 1))).any(axis=2)
@@ -125,9 +126,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--infants", type=int, default=10)
-    parser.add_argument("--bad", type=int, default=1, help="infants also filmed badly, each way")
-    parser.add_argument("--seconds", type=float, default=22.0)
-    parser.add_argument("--fps", type=float, default=12.0)
+    parser.add_argument("--bad", type=int, default=2, help="infants also filmed badly, each way")
+    parser.add_argument("--seconds", type=float, default=24.0)
+    parser.add_argument("--longest", type=int, default=640, help="pixels of the films")
+    parser.add_argument("--fps", type=float, default=20.0)
     parser.add_argument("--difficulty", default="easy")
     parser.add_argument("--only", type=int, help="this film of them alone, counted from 0")
     parser.add_argument("--keep", type=Path, help="folder for the films")
@@ -152,10 +154,10 @@ def main() -> None:
                 infant_id=f"f{number:02d}",
             )
             place = (given.keep or Path(temporary)) / f"{recording.name}_{change.__name__}.mp4"
-            film, places = filmed(recording, change, place)
+            film, places = filmed(recording, change, place, given.longest)
             pose = estimate(film)
             seen, error = error_of(pose, places)
-            true = assessor.assess(truth(recording)).risk
+            true = assessor.assess(truth(recording, given.longest)).risk
             tracked = assessor.assess(recording.pose).risk
             found = assessor.assess(pose)
             rows.append((seen, true, tracked, found))

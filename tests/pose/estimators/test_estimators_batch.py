@@ -138,3 +138,16 @@ def test_impossible_settings(made):
         estimate_many([folder], out, "openpose")
     with pytest.raises(ConfigError, match="E702"):
         estimate_many([folder], out, "blazepose", workers=0)
+
+
+@pytest.mark.slow
+def test_ninety_nine_of_a_hundred(made, tmp_path):
+    _, out, options = made
+    many = tmp_path / "many"
+    many.mkdir()
+    content = film(tmp_path / "one.mp4", [graphs.picture(0)] * 3).read_bytes()
+    for number in range(100):
+        (many / f"{number:02d}.mp4").write_bytes(content[: 200 if number == 42 else None])
+    outcomes = estimate_many([many], out, "onnx", workers=1, **options)
+    assert [o.video.stem for o in outcomes if o.error is not None] == ["42"]
+    assert len(list(out.glob("*.parquet"))) == 99
