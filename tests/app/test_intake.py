@@ -265,6 +265,24 @@ def test_a_dead_workers_job_is_done_anew_and_its_ghost_finishes_nothing(
     assert states(store) == ["done"]
 
 
+def test_the_time_left_is_that_of_the_work_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = a_pose(1, 60).save(tmp_path / "p.parquet").read_bytes()
+    upload(store, content, "b07", "pose", ".parquet")
+    job = jobs.claim(store)
+    assert job is not None
+    moment = 1000.0
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: moment)
+    left = []
+    for later, share in ((30.0, 0.0), (5.0, 0.01), (5.0, 0.2), (0.1, 0.9), (10.0, 0.4)):
+        moment += later  # half a minute before the first word: a model was loaded
+        job.tell("Finding the body", share)
+        left.append(jobs.overview(store)[0]["left_s"])
+    # Not known at first; 10 s for a fifth; told too soon after; 20 s (and 0.1) for two fifths.
+    assert left == [None, None, pytest.approx(40), pytest.approx(40), pytest.approx(30.15)]
+
+
 def test_a_job_that_kills_its_process_is_not_tried_for_ever(store: Store, tmp_path: Path) -> None:
     content = a_pose(1, 60).save(tmp_path / "p.parquet").read_bytes()
     upload(store, content, "b07", "pose", ".parquet")

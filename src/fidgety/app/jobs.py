@@ -47,7 +47,7 @@ class Claim:
     word: str
 
     def __post_init__(self) -> None:
-        self._began = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when it was told of first, and how far
         self._told = 0.0
 
     def tell(self, stage: str, share: float) -> None:
@@ -57,8 +57,10 @@ class Claim:
             return
         self._told = moment
         share = min(max(share, 0.0), 1.0)
-        spent = moment - self._began
-        left = spent * (1 - share) / share if share > 0.02 else None
+        if self._first is None:  # what was loaded before it says nothing about the rest
+            self._first = (moment, share)
+        spent, done = moment - self._first[0], share - self._first[1]
+        left = spent * (1 - share) / done if done > 0.02 else None
         with self.store.writing() as db:
             if not self._set(db, "stage = ?, share = ?, left_s = ?", stage, share, left):
                 raise StoppedError
