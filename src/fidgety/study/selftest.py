@@ -83,7 +83,7 @@ class SelfTest:
                 f"{permuted['mean']:.3f} ({permuted['low']:.3f} to {permuted['high']:.3f}): "
                 + ("0.5 is within, as it must be." if permuted["passed"] else "NOT 0.5: a leak."),
                 "The same labels with the wrong split: mean AUC "
-                f"{c['permuted_record_wise']['mean']:.3f}, all of it leakage.",
+                f"{c['permuted_record_wise']['mean']:.3f}; what is above 0.5 is leakage.",
             ]
         )
 
