@@ -37,7 +37,7 @@ LIMBS = [
 
 
 def simulate_sample(wish: dict[str, Any]) -> SimulatedRecording:
-    """The recording that `SAMPLE`, or settings like it, stand for; filmed from a tripod, head up."""
+    """The recording that `SAMPLE`, or settings like it, stand for; from a tripod, head up."""
     config = replace(
         DIFFICULTIES["easy"],
         camera=CameraConfig(handheld_share=0.0, turned_deg=15.0),
