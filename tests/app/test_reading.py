@@ -120,6 +120,13 @@ def test_the_risk_is_hidden_until_the_own_rating(store: Store) -> None:
     )
 
 
+def test_no_spreadsheet_takes_a_readers_name_for_a_formula(store: Store) -> None:
+    case, (one,) = assessed_case(store), readers(store, '=HYPERLINK("http://x")')
+    read(store, case, one, "F+")
+    row = next(csv.DictReader(io.StringIO(export.store_csv(store, one))))
+    assert row["reader"].startswith("'=")
+
+
 def test_a_rating_given_with_the_risk_in_sight_is_told_apart(store: Store) -> None:
     case, (one, two) = assessed_case(store), readers(store, "Anna One", "Berta Two")
     change_settings(store, {"reveal": "at_once"}, one)
@@ -148,7 +155,11 @@ def test_agreement_counts_first_blind_ratings_of_cases_both_signed(store: Store)
     assert {m["name"]: m["labels"].n for m in models} == {"Anna One": 4, "Berta Two": 5}
     listed = [item["case"] for item in agreeing.summary(store, two)["disagreements"]]
     assert listed == [cases[2], cases[3]]  # the latter: not assessable against normal
-    assert agreeing.summary(store, three)["disagreements"] == []
+    unsigned = agreeing.summary(store, three)  # the table of one case would tell both its ratings
+    assert (unsigned["pairs"], unsigned["models"], unsigned["disagreements"]) == ([], [], [])
+    reading.sign(store, cases[0], three, score="F-", agreement=None)
+    sums = {pair["names"]: pair["scores"].n for pair in agreeing.summary(store, three)["pairs"]}
+    assert sums["Anna One", "Berta Two"] == 1
 
 
 @pytest.mark.parametrize(

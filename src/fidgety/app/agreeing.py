@@ -21,16 +21,17 @@ def summary(store: Store, reader: int) -> dict[str, Any]:
     """What the agreement page shows to one reader.
 
     First ratings count, given before a reader saw the model or another's reading; only cases that
-    both have signed, so that nobody learns from this page what another said of a case still open.
+    both and who looks have signed, so that nobody learns from this page what others said of a case
+    that is still open to the one who looks.
 
     Parameters
     ----------
     store : Store
     reader : int
-        Who looks: cases of disagreement are listed only where this reader has signed.
+        Who looks: only cases that this reader has signed are counted and listed.
     """
     names = {row["id"]: row["name"] for row in store.all("SELECT id, name FROM readers")}
-    first = _first_ratings(store)
+    first = _first_ratings(store, reader)
     pairs = [
         _pair(names, first, one, two)
         for one, two in combinations(sorted(first, key=lambda r: names.get(r, "")), 2)
@@ -44,8 +45,8 @@ def summary(store: Store, reader: int) -> dict[str, Any]:
     }
 
 
-def _first_ratings(store: Store) -> dict[int, dict[str, str]]:
-    """First blind rating by reader and case, where that reader has signed the case."""
+def _first_ratings(store: Store, looking: int) -> dict[int, dict[str, str]]:
+    """First blind rating by reader and case, where that reader and who looks have signed it."""
     signed = {
         (row["case_id"], row["reader"])
         for row in store.all("SELECT case_id, reader FROM standings WHERE version > 0")
@@ -53,8 +54,9 @@ def _first_ratings(store: Store) -> dict[int, dict[str, str]]:
     found: dict[int, dict[str, str]] = defaultdict(dict)
     for row in store.all("SELECT case_id, reader, content FROM events WHERE kind = 'rated'"):
         content = json.loads(row["content"])
-        if content["blind"] and (row["case_id"], row["reader"]) in signed:
-            found[row["reader"]][row["case_id"]] = content["score"]
+        case, reader = row["case_id"], row["reader"]
+        if content["blind"] and {(case, reader), (case, looking)} <= signed:
+            found[reader][case] = content["score"]
     return dict(found)
 
 

@@ -199,7 +199,7 @@ def _told(reading: Reading) -> dict[str, Any]:
 
 def _row(reading: Reading) -> dict[str, Any]:
     return {
-        "reader": reading.name,
+        "reader": _plain(reading.name),
         "first_score": reading.first,
         "blind": int(reading.blind),
         "rated": reading.rated,
