@@ -180,6 +180,9 @@ def test_a_network_needs_a_password(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert not Network(host, password="long enough, this").local
     for host in ("127.0.0.1", "::1", "localhost", "127.0.0.7"):
         assert Network(host).local
+        for short in ("", "short"):  # an empty file must not become a door without a lock
+            with pytest.raises(AppError, match="E803"):
+                Network(host, password=short)
     assert Network("::1").hosts(80) >= {"[::1]:80", "[::1]", "localhost:80"}
     assert Network("0.0.0.0", names=("Ward-PC",), password="x" * 12).hosts(9) == {
         "0.0.0.0:9", "ward-pc:9",

@@ -52,7 +52,8 @@ class Network:
     Raises
     ------
     AppError
-        E803 if others could reach the app and there is no password of 12 characters or more.
+        E803 if others could reach the app and there is no password of 12 characters or more; also
+        if there is a shorter one, such as the empty line of a file.
     """
 
     host: str = "127.0.0.1"
@@ -63,12 +64,17 @@ class Network:
     key: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.local and len(self.password or "") < 12:
+        if self.local and self.password is None:
+            return
+        if len(self.password or "") < 12:
             raise AppError(
                 "E803",
-                f"Others could reach the app at {self.host}",
+                "The password keeps nobody out"
+                if self.local
+                else f"Others could reach the app at {self.host}",
                 why="there is no password, or it has fewer than 12 characters",
-                remedy="Give --password-file FILE, or leave --host out",
+                remedy="Give --password-file FILE with 12 characters or more, or neither "
+                "--host nor a password",
             )
 
     @property
