@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -318,3 +319,32 @@ def test_the_sample_comes_into_an_empty_store_only(store: Store, tmp_path: Path)
     assert "simulated" in row["infant"]
     assert add_sample(store) is None
     assert audit.verify(store) == []
+
+
+def test_giving_up_an_upload_that_just_became_a_case_leaves_its_film(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = counting_film(tmp_path / "film.mp4", 10).read_bytes()
+    case = upload(store, film)["case"]
+    late = {"id": case, "suffix": ".mp4"}  # read just before the upload was finished
+    monkeypatch.setattr(store, "one", lambda *_: late)
+    intake.abandon(store, case)
+    assert store.source(case, ".mp4").read_bytes() == film
+
+
+def test_a_new_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    made = Store(tmp_path / "new")
+    made.close()
+    assert made.folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_transaction_that_cannot_be_written_leaves_the_connection_free(store: Store) -> None:
+    def refused_at_the_end() -> None:
+        with store.writing() as db:
+            db.execute("PRAGMA defer_foreign_keys = ON")
+            jobs.enqueue(db, "no such case", None)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        refused_at_the_end()
+    with store.writing() as db:
+        assert db.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0

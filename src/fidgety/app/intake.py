@@ -192,8 +192,9 @@ def abandon(store: Store, upload_id: str) -> None:
     if upload is None:
         return
     with store.writing() as db:
-        db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
-    store.source(upload_id, upload["suffix"]).unlink(missing_ok=True)
+        ours = db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,)).rowcount
+    if ours:  # else it has become a case meanwhile, and the file is that case's
+        store.source(upload_id, upload["suffix"]).unlink(missing_ok=True)
 
 
 def correct(

@@ -113,6 +113,8 @@ class Store:
         inside = list(self.folder.iterdir()) if self.folder.is_dir() else []
         if not database.exists() and any(not path.name.startswith(".") for path in inside):
             raise _no_store(self.folder, "it holds other files")
+        if not database.exists():  # films of infants: for no other user of this machine
+            make_folder(self.folder).chmod(0o700)
         for name in ("sources", "cases", "models"):
             make_folder(self.folder / name)
         self._database = database
@@ -160,10 +162,11 @@ class Store:
             raise _busy(self.folder, error) from error
         try:
             yield db
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # SQLite may have undone it itself
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
 
     def close(self) -> None:
         """Close this thread's connection."""
