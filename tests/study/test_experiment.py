@@ -51,6 +51,7 @@ def test_every_recording_is_predicted_once_a_model_and_repeat(study, tmp_path):
         split = make_splits(study, 2, row.repeat, 0.0)[row.fold]
         assert row.infant_id in split.test
         assert row.label == study.infants[row.infant_id]
+    assert json.loads((tmp_path / "cv" / "experiment.json").read_text())["error"] == 0.1
     found = compare(tmp_path / "cv")
     assert set(found.auc) == set(NAMES)
     assert found.infants == 10
@@ -172,6 +173,10 @@ def test_the_training_part_chooses_among_candidates(study, tmp_path, monkeypatch
             (tmp_path / f"folds/repeat0_fold{fold}/chosen/fold.json").read_text("utf-8")
         )
         assert about["candidate"] == "quantiles"
+    # Where nothing can be chosen the method's own settings hold, not those of the first candidate.
+    task = tasks_of(study, tmp_path, ["chosen"], repeats=1)[0]
+    train = examples_by_profile(task, task.split.train)
+    assert np.ptp(crossfit.cross_fit(METHODS["chosen"], train, inner=0).scores(train)) > 0
 
 
 def test_too_few_infants_for_the_folds_says_how_many(study, tmp_path):
@@ -220,7 +225,7 @@ def test_our_own_fault_in_one_fold_is_told_with_the_others_kept(study, tmp_path,
         cross_validate(study, NAMES, tmp_path, folds=2)
 
 
-@pytest.mark.parametrize("change", [{"folds": 3}, {"seed": 1}])
+@pytest.mark.parametrize("change", [{"folds": 3}, {"seed": 1}, {"error": 0.2}])
 def test_another_experiments_folder_is_refused(study, tmp_path, change):
     cross_validate(study, ["quantiles"], tmp_path, folds=2)
     with pytest.raises(StudyError, match=r"E273.*--out"):

@@ -102,7 +102,6 @@ def cv_command(
         settings = {"models": models, "skip_unlabelled": skip_unlabelled, **given}
         write_cohort(out, opened)
         write_record(out, "cv", settings, opened)
-        write_cohort(out, opened)
     click.echo(compare(out).table())
 
 

@@ -187,8 +187,6 @@ def infants_needed(folds: int, inner: int) -> int:
 def _fit_whole(method: Method, train: Sequence[Example], run: Path | None) -> CrossFit:
     """One fit to all infants; nothing is held out, so that nothing can be said of its scores."""
     held = np.full(len(train), np.nan)
-    if method.candidates:
-        method = next(iter(method.candidates.values()))
     if method.classifier is not None:
         classifier = method.classifier().fit(_values(train), _labels(train))
         return CrossFit(method, "", (), classifier, held, Rules())

@@ -173,24 +173,25 @@ def cross_validate(
     root = make_folder(out)
     make_splits(study, folds, seed, 0.0)  # refuses what cannot be split before anything is written
     inner = _inner(study, folds, inner)
-    settings = {"folds": folds, "seed": seed, "fps": fps, "channels": channels}
+    settings = {
+        "folds": folds, "seed": seed, "error": error, "fps": fps, "channels": channels,
+    }  # fmt: skip
     _claim(root, study, methods, settings, inner)
     _make_sequences(study, root, methods, workers)
-    tasks = tasks_of(study, root, methods, repeats=repeats, error=error)
+    tasks = tasks_of(study, root, methods, repeats=repeats)
     by_name = {task.name: task for task in tasks}
     refuse_failures(run_batch(partial(_run, by_name), list(by_name), progress, workers), "folds")
     return _gather(study, root, repeats)
 
 
-def tasks_of(
-    study: Study, root: Path, methods: Sequence[str], *, repeats: int, error: float = 0.1
-) -> list[Task]:
+def tasks_of(study: Study, root: Path, methods: Sequence[str], *, repeats: int) -> list[Task]:
     """The folds of an experiment that ``experiment.json`` describes."""
     about = noted(root)
     repeated = [
         make_splits(study, about["folds"], about["seed"] + repeat, 0.0) for repeat in range(repeats)
     ]
     inner = {name: about["methods"][name]["inner"] for name in methods}
+    error = about.get("error", Task.error)
     return [
         Task(study, root, name, METHODS[name], repeat, split, inner[name], error)
         for repeat, splits in enumerate(repeated)
@@ -376,7 +377,7 @@ def _claim(
                 "E273",
                 "The folder holds another experiment",
                 where=root,
-                why="its recordings, folds, seed or settings of a model differ",
+                why="its recordings, folds, seed, stated error or settings of a model differ",
                 remedy="Choose another --out, or remove the folder",
             )
         made_of = {**known, **made_of}

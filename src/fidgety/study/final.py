@@ -140,7 +140,7 @@ def train_final(
     labels = np.array([example.label for example in examples])
     auc = auc_interval(fitted.held, labels, infants=infants)
     checkpoint = packed(
-        fitted.networks, chosen.network, fitted.rules, study, examples, chosen.profile,
+        fitted.networks, fitted.method.network or chosen.network, fitted.rules, study, examples, chosen.profile,
         _metrics(fitted, examples, auc),
     )  # fmt: skip
     _write_table(folder, method, fitted, examples)
