@@ -86,6 +86,21 @@ def test_longer_recordings_are_of_other_infants(whole, done, tmp_path):
     assert lengths["length-60"].infants + lengths["length-60"].refused == 4
     with pytest.raises(StudyError, match="E286"):
         robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=whole)
+    simulate_study(tmp_path / "again", infants=4, seconds=23.0, fps=15.0, seed=3, difficulty="easy")
+    with pytest.raises(StudyError, match=r"E286.*--seed"):  # the same infants, filmed for longer
+        same = Study.open(tmp_path / "again")
+        robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=same)
+
+
+def test_results_on_other_longer_recordings_are_not_kept(whole, done, tmp_path):
+    for number, infants in enumerate((4, 6)):
+        folder = tmp_path / str(number)
+        simulate_study(folder, infants=infants, seconds=32.0, fps=15.0, seed=20 + number)
+        found = robustness(
+            whole, done, models=["quantiles"], perturbations=["none"], longer=Study.open(folder)
+        )
+        (line,) = (line for line in found.lines if line.perturbation == "length-30")
+        assert line.infants + line.refused == infants
 
 
 def test_what_cannot_be_perturbed_is_refused(whole, done, tmp_path):

@@ -167,7 +167,12 @@ def robustness(
         and set(longer.infants) & set(study.infants)
         and not _apart(study, longer)
     ):
-        raise StudyError("E286", "Infants of the longer recordings are in the study")
+        raise StudyError(
+            "E286",
+            "Infants of the longer recordings are in the study",
+            where=longer.root.name,
+            remedy="Give other infants; simulated ones from another --seed",
+        )
     make_folder(root / FILE)
     work = _Work(study.root, root, tuple(chosen), seed, longer and longer.root)
     items = [f"{name} fold{fold}" for name in names for fold in range(noted(root)["folds"])]
@@ -197,12 +202,12 @@ class _Work:
         return self.root / FILE / f"{item.replace(' ', '_')}.json"
 
     def rows_of(self, item: str) -> list[dict[str, Any]] | None:
-        """What is known of an item; None if it is not done, or was done with other models."""
+        """What is known of an item; None if it is not done, or was done with other inputs."""
         try:
             content = parse_json(self.path(item).read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        return content["rows"] if content.get("key") == self._key() else None
+        return content["rows"] if content.get("key") == self._key(item) else None
 
     def __call__(self, item: str) -> State:
         import torch
@@ -212,12 +217,20 @@ class _Work:
         torch.set_num_threads(1)
         name, part = item.split()
         rows = self._of_fold(name, int(part[4:])) if part != "longer" else self._of_longer(name)
-        write_json(self.path(item), {"key": self._key(), "rows": rows})
+        write_json(self.path(item), {"key": self._key(item), "rows": rows})
         return "done"
 
-    def _key(self) -> list[Any]:
-        digest = file_digest(self.root / "predictions.csv")
-        return [list(self.models), self.seed, digest]
+    def _key(self, item: str) -> list[Any]:
+        """What must agree for an earlier result to count."""
+        key = [list(self.models), self.seed, file_digest(self.root / "predictions.csv")]
+        if self.longer is None or not item.endswith(" longer"):
+            return key
+        study = Study.open(self.longer, check_copies=False)
+        told = [
+            [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
+            for r in study.recordings
+        ]
+        return [*key, told]
 
     def _of_fold(self, name: str, fold: int) -> list[dict[str, Any]]:
         models = {m: cached_model(self.study, self.root, m, fold) for m in self.models}
@@ -392,11 +405,21 @@ def _calibration(
 
 
 def _apart(study: Study, other: Study) -> bool:
-    """Whether recordings differ although infant codes agree, as in two simulated studies."""
-    mine, theirs = (
-        {file_digest(it.source_path(r.name)) for r in it.recordings} for it in (study, other)
-    )
-    return study.simulated and other.simulated and not mine & theirs
+    """Whether infants differ although their codes agree, as in simulated studies of two seeds.
+
+    The same seed makes the same infants again, however long they are filmed.
+    """
+    seeds = [_seed_of(study), _seed_of(other)]
+    return None not in seeds and seeds[0] != seeds[1]
+
+
+def _seed_of(study: Study) -> int | None:
+    """What simulated infants were drawn from; None if they are not, or it is not known."""
+    try:
+        about = parse_json((study.root / "study.json").read_text("utf-8"))
+        return int(about["arguments"]["seed"]) if study.simulated else None
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
 
 
 def _write_csv(path: Path, lines: Sequence[Line]) -> None:
