@@ -130,6 +130,18 @@ def test_decisions(monkeypatch, film, low, high, risk, decision):
     assert (found.content["decision_reason"] is None) == (decision != "cannot_say")
 
 
+def test_a_falling_calibration_leaves_the_interval_whole(monkeypatch, film):
+    """A model that was worse than chance on infants left out is calibrated with a falling curve."""
+    monkeypatch.setattr(assess, "spread", lambda *_: np.array([0.2, 0.8]))
+    falling = {"kind": "logistic", "slope": -1.0, "intercept": 0.0, "method": "platt",
+               "infants": 20}  # fmt: skip
+    found = Assessor(
+        replace_risk(TrainedModel(checkpoint(calibration=falling), (network(),)), 0.5)
+    ).assess(film)
+    assert found.interval == pytest.approx((0.2, 0.8), abs=1e-6)
+    assert found.decision == "cannot_say"
+
+
 def test_too_short_is_refused_without_a_risk(assessor, film):
     found = assessor.assess(film_of(2, seconds=6.0))
     assert found.refused

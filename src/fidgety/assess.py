@@ -183,8 +183,9 @@ class Assessor:
     def _said(self, sequence: PoseSequence, clips: Clips, found: Found) -> dict[str, Any]:
         raw = found.risk
         risk = float(self.model.calibrated(raw))
-        low, high = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
-        interval = (min(low, risk), max(high, risk))  # a percentile may miss its own point
+        ends = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
+        # A percentile may miss its own point; a calibration that falls exchanges the ends.
+        interval = (min(*ends, risk), max(*ends, risk))
         inside = self.model.rules.scope_of(sequence)
         decision, reason = self._decided(raw, risk, interval, inside)
         members = len(self.model.networks)
