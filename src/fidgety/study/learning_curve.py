@@ -104,8 +104,8 @@ def learning_curve(
 ) -> LearningCurve:
     """Train on growing parts of a study; write ``learning_curve.json`` and ``.csv`` into `out`.
 
-    The test part is dealt first, half of it abnormal as far as the study allows; within a repeat
-    the larger training part holds the smaller one.
+    The test part is dealt first, with the study's share of abnormal infants; within a repeat the
+    larger training part holds the smaller one.
 
     Parameters
     ----------
