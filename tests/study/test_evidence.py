@@ -87,8 +87,8 @@ def test_longer_recordings_are_of_other_infants(whole, done, tmp_path):
     with pytest.raises(StudyError, match="E286"):
         robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=whole)
     simulate_study(tmp_path / "again", infants=4, seconds=23.0, fps=15.0, seed=3, difficulty="easy")
+    same = Study.open(tmp_path / "again")
     with pytest.raises(StudyError, match=r"E286.*--seed"):  # the same infants, filmed for longer
-        same = Study.open(tmp_path / "again")
         robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=same)
 
 

@@ -140,8 +140,8 @@ def train_final(
     labels = np.array([example.label for example in examples])
     auc = auc_interval(fitted.held, labels, infants=infants)
     checkpoint = packed(
-        fitted.networks, fitted.method.network or chosen.network, fitted.rules, study, examples, chosen.profile,
-        _metrics(fitted, examples, auc),
+        fitted.networks, fitted.method.network or chosen.network, fitted.rules, study, examples,
+        chosen.profile, _metrics(fitted, examples, auc),
     )  # fmt: skip
     _write_table(folder, method, fitted, examples)
     save_checkpoint(folder / MODEL_FILE, checkpoint)
