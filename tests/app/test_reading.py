@@ -137,6 +137,27 @@ def test_a_rating_given_with_the_risk_in_sight_is_told_apart(store: Store) -> No
     assert agreeing.summary(store, one)["pairs"] == []  # only blind ratings are compared
 
 
+def test_a_risk_that_was_open_for_a_while_makes_no_blind_rating(store: Store) -> None:
+    before, (one,) = assessed_case(store, "b01"), readers(store, "Anna One")
+    change_settings(store, {"reveal": "at_once"}, one)
+    change_settings(store, {"view": "blurred"}, one)
+    change_settings(store, {"reveal": "after_rating"}, one)
+    after = assessed_case(store, "b02")
+    for case, blind in ((before, False), (after, True)):
+        reading.rate(store, case, one, "F+")
+        assert reading.readings_of(store, case)[one].blind is blind
+
+
+def test_a_signature_is_of_the_assessment_that_was_seen(store: Store) -> None:
+    case, (one,) = assessed_case(store), readers(store, "Anna One")
+    reading.rate(store, case, one, "F+")
+    with pytest.raises(AppError, match=r"E816.*anew"):
+        reading.sign(store, case, one, score="F+", agreement="agree", assessment="0" * 16)
+    seen = store.case(case)["assessment"]
+    reading.sign(store, case, one, score="F+", agreement="agree", assessment=seen)
+    assert reading.readings_of(store, case)[one].version == 1
+
+
 def test_agreement_counts_first_blind_ratings_of_cases_both_signed(store: Store) -> None:
     one, two, three = readers(store, "Anna One", "Berta Two", "Carla Three")
     said = [("F++", "F+"), ("F-", "F-"), ("F+", "F-"), ("NA", "F+"), ("F-", "F+-")]

@@ -90,6 +90,7 @@ class Signature(_Body):
     agreement: str | None = Field(default=None, max_length=12)
     comment: str = Field(default="", max_length=4000)
     reason: str = Field(default="", max_length=4000)
+    assessment: str | None = Field(default=None, max_length=16)
     passphrase: str = Field(default="", max_length=200)
 
 

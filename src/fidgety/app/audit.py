@@ -105,6 +105,15 @@ def verify(store: Store, noted: str | None = None) -> list[Fault]:
     list of Fault
         Empty if everything holds.
     """
+    db = store.reading()
+    db.execute("BEGIN")  # all of it as of one moment, whatever is written meanwhile
+    try:
+        return _faults(store, noted)
+    finally:
+        db.execute("ROLLBACK")
+
+
+def _faults(store: Store, noted: str | None) -> list[Fault]:
     faults: list[Fault] = []
     previous, length, last_hash = GENESIS, 0, GENESIS
     told = _Told()
@@ -115,7 +124,7 @@ def verify(store: Store, noted: str | None = None) -> list[Fault]:
         if row["seq"] != length:
             faults.append(Fault(f"entry {length}", f"missing; the next one is {row['seq']}"))
             length = row["seq"]
-        if row["previous"] != previous or row["hash"] != _seal(row["previous"], entry):
+        if row["previous"] != previous or not _sealed(row, entry):
             faults.append(Fault(f"entry {row['seq']}", "changed, or not written by the app"))
         previous = last_hash = row["hash"]
         hashes.add(last_hash)
@@ -132,7 +141,12 @@ class _Told:
     """What the log says of the other tables."""
 
     def __init__(self) -> None:
+        self.readers: dict[int, str] = {}
         self.cases: dict[str, tuple[Any, ...]] = {}
+        self.sources: dict[str, str | None] = {}
+        self.simulated: set[str] = set()
+        self.deleted: set[str] = set()
+        self.latest: dict[str, str] = {}
         self.assessments: dict[str, str] = {}
         self.poses: dict[str, str] = {}
         self.standings: dict[tuple[str, int], list[Any]] = {}
@@ -143,8 +157,16 @@ class _Told:
             case, reader = row["case_id"], row["reader"]
             if row["kind"] in ("case_added", "case_corrected"):
                 self.cases[case] = (content["infant"], content["age_weeks"])
+                if row["kind"] == "case_added":
+                    self.sources[case] = content.get("sha256")
+                    self.simulated |= {case} if content.get("simulated") else set()
+            elif row["kind"] == "reader_added":
+                self.readers[reader] = content["name"]
+            elif row["kind"] == "film_deleted":
+                self.deleted.add(case)
             elif row["kind"] == "assessed":
                 self.assessments[content["assessment"]] = content["sha256"]
+                self.latest[case] = content["assessment"]
                 self.poses[case] = content["pose_sha256"]
             elif row["kind"] == "rated":
                 standing = self.standings.setdefault((case, reader), [None, 0])
@@ -155,30 +177,61 @@ class _Told:
             return  # the seal has told of it
 
     def compare(self, store: Store) -> Iterator[Fault]:
-        for row in store.all("SELECT id, infant, age_weeks, folder FROM cases"):
-            if self.cases.get(row["id"]) != (row["infant"], row["age_weeks"]):
-                yield Fault(f"case {row['id']}", "infant code or age is not what was entered")
-            if row["folder"] and row["id"] in self.poses:
-                path = store.files(row["id"], row["folder"]) / "pose.parquet"
-                if not path.is_file() or file_sha256(path) != self.poses[row["id"]]:
-                    yield Fault(f"case {row['id']}", "the pose is missing or was changed")
-        for row in store.all("SELECT id, content, sha256 FROM assessments"):
-            found = hashlib.sha256(row["content"].encode()).hexdigest()
+        names = {row["id"]: row["name"] for row in store.all("SELECT id, name FROM readers")}
+        for reader in sorted(names.keys() | self.readers.keys(), key=str):
+            if names.get(reader) != self.readers.get(reader):
+                yield Fault(f"reader {reader}", "the name is not the one that was entered")
+        yield from self._cases(store)
+        kept = store.all("SELECT id, content, sha256 FROM assessments")
+        for gone in sorted(self.assessments.keys() - {row["id"] for row in kept}):
+            yield Fault(f"assessment {gone}", "removed")
+        for row in kept:
+            found = hashlib.sha256(str(row["content"]).encode()).hexdigest()
             if not found == row["sha256"] == self.assessments.get(row["id"]):
                 yield Fault(f"assessment {row['id']}", "changed since it was made")
         there = {
             (row["case_id"], row["reader"]): [row["score"], row["version"]]
             for row in store.all("SELECT * FROM standings")
         }
-        for case, reader in sorted(there.keys() | self.standings.keys()):
+        for case, reader in sorted(there.keys() | self.standings.keys(), key=str):
             if there.get((case, reader)) != self.standings.get((case, reader)):
                 yield Fault(f"case {case}", f"the rating of reader {reader} is not the logged one")
+
+    def _cases(self, store: Store) -> Iterator[Fault]:
+        rows = store.all("SELECT * FROM cases")
+        for gone in sorted(self.cases.keys() - {row["id"] for row in rows}):
+            yield Fault(f"case {gone}", "removed")
+        for row in rows:
+            case = row["id"]
+            if self.cases.get(case) != (row["infant"], row["age_weeks"]):
+                yield Fault(f"case {case}", "infant code or age is not what was entered")
+            if self.sources.get(case) not in (None, row["sha256"]):
+                yield Fault(f"case {case}", "the recording is said to be another")
+            if bool(row["simulated"]) != (case in self.simulated):
+                yield Fault(f"case {case}", "simulated or not is not what was entered")
+            if (row["film"] == "deleted") != (case in self.deleted):
+                yield Fault(f"case {case}", "the film was deleted, or brought back, unlogged")
+            if row["assessment"] != self.latest.get(case):
+                yield Fault(f"case {case}", "it shows another assessment than the latest")
+            if case in self.poses and not row["folder"]:
+                yield Fault(f"case {case}", "the pose is missing or was changed")
+            if row["folder"] and row["id"] in self.poses:
+                path = store.files(row["id"], row["folder"]) / "pose.parquet"
+                if not path.is_file() or file_sha256(path) != self.poses[row["id"]]:
+                    yield Fault(f"case {row['id']}", "the pose is missing or was changed")
 
 
 def file_sha256(path: Any) -> str:
     """SHA-256 of a file, read in blocks."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sealed(row: sqlite3.Row, entry: tuple[Any, ...]) -> bool:
+    try:
+        return bool(row["hash"] == _seal(row["previous"], entry))
+    except (TypeError, ValueError):  # a value that no entry of ours has
+        return False
 
 
 def _seal(previous: str, entry: tuple[Any, ...]) -> str:

@@ -24,9 +24,10 @@ __all__ = ["VIEWS", "Panels", "blinded", "print_pdf", "seen_as", "write_panels"]
 KEPT = 256  # rendered assessments in memory
 # How an assessment is seen: whole, or blinded with or without attention.
 VIEWS: dict[str, bool | None] = {"whole": None, "attention": True, "measured": False}
-# What tells, or hints at, the side a model takes.
-TELLING = ("risk", "risk_raw", "interval", "decision", "decision_reason", "explanation_check",
-           "cohort", "scope", "cannot_say_zone")  # fmt: skip
+# What neither tells nor hints at the side a model takes; all else is hidden, also what is new.
+SILENT = ("schema_version", "research_use_only", "created", "input", "versions", "quality",
+          "movement", "warnings", "calibrated", "interval_of", "stated_error")  # fmt: skip
+OF_MODEL = ("name", "sha256", "trained", "profile", "threshold", "notes")
 
 
 class Panels:
@@ -91,13 +92,13 @@ def blinded(assessment: dict[str, Any], attention: bool) -> dict[str, Any]:
     attention : bool
         Whether attention stays in it; contributions never do.
     """
-    kept = {key: value for key, value in assessment.items() if key not in TELLING}
+    kept = {key: value for key, value in assessment.items() if key in SILENT}
     kept["risk"] = None
     hidden = {"contribution": None} if attention else {"contribution": None, "attention": None}
     for name in ("clips", "joints"):
         kept[name] = [{**item, **hidden} for item in assessment.get(name) or ()]
     if isinstance(assessment.get("model"), dict):
-        kept["model"] = {k: v for k, v in assessment["model"].items() if k != "metrics"}
+        kept["model"] = {k: v for k, v in assessment["model"].items() if k in OF_MODEL}
     return kept
 
 

@@ -135,11 +135,11 @@ def rate(store: Store, case_id: str, reader: int, score: str) -> None:
         E812 unknown score; E815 no such case; E816 rated already, or not ready.
     """
     _check_score(score)
-    case = store.case(case_id)
-    if case["folder"] is None:
-        raise _refused("This case is not ready yet", "Wait until it is")
-    blind = store.settings()["reveal"] != "at_once"
     with store.writing() as db:
+        case = store.case(case_id)
+        if case["folder"] is None:
+            raise _refused("This case is not ready yet", "Wait until it is")
+        blind = not _risk_was_open(store, case_id)
         moment = now()
         fresh = db.execute(
             "INSERT INTO standings (case_id, reader, score, rated) VALUES (?, ?, ?, ?) "
@@ -156,6 +156,25 @@ def rate(store: Store, case_id: str, reader: int, score: str) -> None:
         db.execute("DELETE FROM drafts WHERE case_id = ? AND reader = ?", (case_id, reader))
 
 
+def _risk_was_open(store: Store, case_id: str) -> bool:
+    """Whether the risk of a case could be seen unrated at any moment since it was assessed."""
+    if store.settings()["reveal"] == "at_once":
+        return True
+    first = store.one(
+        "SELECT min(seq) AS seq FROM events WHERE case_id = ? AND kind = 'assessed'", case_id
+    )
+    changes = store.all("SELECT seq, content FROM events WHERE kind = 'settings_changed' "
+                        "ORDER BY seq")  # fmt: skip
+    told = [(row["seq"], json.loads(row["content"]).get("reveal")) for row in changes]
+    # An interval of "at_once" ends with the next change of that setting.
+    ends = [seq for seq, reveal in told if reveal == "after_rating"]
+    since = (first or {}).get("seq") or 0
+    return any(
+        reveal == "at_once" and next((end for end in ends if end > seq), since + 1) > since
+        for seq, reveal in told
+    )
+
+
 def sign(
     store: Store,
     case_id: str,
@@ -165,21 +184,26 @@ def sign(
     agreement: str | None,
     comment: str = "",
     reason: str = "",
+    assessment: str | None = None,
 ) -> str:
     """Sign a reading, or amend a signed one; return the hash that seals it.
+
+    `assessment` is the one that the reader has seen, if that is known.
 
     Raises
     ------
     AppError
-        E812 unknown score or agreement, or words too long; E816 not rated yet, or an amendment
-        without a reason.
+        E812 unknown score or agreement, or words too long; E816 not rated yet, an amendment
+        without a reason, or the case has another assessment by now.
     """
     _check_score(score)
     if agreement is not None and agreement not in AGREEMENTS:
         raise AppError("E812", f"Unknown agreement {agreement!r}", remedy="agree, disagree, unsure")
     comment, reason = _text(comment), _text(reason)
-    case = store.case(case_id)
     with store.writing() as db:
+        case = store.case(case_id)
+        if assessment is not None and assessment != case["assessment"]:
+            raise _refused("The case was assessed anew", "Load the page again and look at it")
         row = db.execute(
             "SELECT version FROM standings WHERE case_id = ? AND reader = ?", (case_id, reader)
         ).fetchone()

@@ -225,7 +225,7 @@ function reading(player) {
   onSubmit(byId("sign"), async (form) => {
     const passphrase = form.elements.passphrase ? form.elements.passphrase.value : "";
     const reason = form.elements.reason ? form.elements.reason.value : "";
-    await ask("POST", `/api/cases/${id}/signature`, { ...kept(form), reason, passphrase });
+    await ask("POST", `/api/cases/${id}/signature`, { ...kept(form), reason, passphrase, assessment: page.dataset.assessment || null });
     again(player, "signed");
   });
 }
