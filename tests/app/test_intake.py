@@ -348,3 +348,68 @@ def test_a_transaction_that_cannot_be_written_leaves_the_connection_free(store: 
         refused_at_the_end()
     with store.writing() as db:
         assert db.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
+
+
+def test_the_film_of_a_recording_that_failed_can_be_deleted(store: Store, tmp_path: Path) -> None:
+    film = counting_film(tmp_path / "film.mp4", 10).read_bytes()
+    case = upload(store, film)["case"]
+    with refused("E816"):  # it waits
+        intake.delete_film(store, case, None)
+    jobs.cancel(store, store.all("SELECT id FROM jobs")[0]["id"])
+    left = store.files(case, "0" * 16)  # of a process that was killed
+    left.mkdir(parents=True)
+    (left / "blurred.mp4").write_bytes(film)
+    intake.delete_film(store, case, None)
+    assert not list(store.folder.rglob("*.mp4"))
+    assert audit.verify(store) == []
+    with refused("E816"):
+        jobs.retry(store, case)
+    assert upload(store, film)["case"] != case  # the right one may still come
+
+
+def test_an_age_corrected_in_the_middle_of_the_work_is_looked_at_again(
+    store: Store, tmp_path: Path
+) -> None:
+    case = upload(store, counting_film(tmp_path / "film.mp4", 30).read_bytes())["case"]
+
+    def see(film: Path, progress: object = None):
+        intake.correct(store, case, "b07", 30.0, None)
+        return pose_of_counter(film)
+
+    assert run_next(store, see=see)
+    assert states(store) == ["done", "queued"]
+
+
+def test_a_bundle_of_endless_frames_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fidgety.app.work.MOST_FRAMES", 100)
+    case = upload(store, b"{}\n" * 101, kind="frames", suffix=".jsonl")["case"]
+    assert run_next(store)
+    assert store.all("SELECT code FROM jobs")[0]["code"] == "E811"
+    assert not list((store.folder / "cases" / case).iterdir())
+
+
+def test_two_requests_at_once_cannot_mix_a_file(store: Store) -> None:
+    begun = intake.begin(store, WISH | {"size": 6})["id"]
+
+    async def late_and_early() -> None:
+        async def late():
+            yield b"xxx"
+            await intake.receive(store, begun, 0, pieces(b"abcdef"))  # the browser tried again
+            yield b"xxx"
+
+        with refused("E813"):
+            await intake.receive(store, begun, 0, late())
+
+    asyncio.run(late_and_early())
+    assert store.source(begun, ".mp4").read_bytes() == b"abcdef"
+
+
+def test_an_upload_nobody_finished_is_forgotten_after_a_week(store: Store) -> None:
+    old, new = (intake.begin(store, WISH)["id"] for _ in range(2))
+    with store.writing() as db:
+        db.execute("UPDATE uploads SET created = '2026-01-01T00:00:00.000Z' WHERE id = ?", (old,))
+    store.sweep()
+    assert [row["id"] for row in store.all("SELECT id FROM uploads")] == [new]
+    assert [path.stem for path in (store.folder / "sources").iterdir()] == [new]

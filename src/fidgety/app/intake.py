@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 LARGEST = {"film": 8 << 30, "pose": 512 << 20, "frames": 512 << 20}  # bytes
 INFANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _PIECE = 1 << 20  # bytes gathered before they are written
+_turns: dict[str, object] = {}  # the request that writes each upload: the latest one
 
 # How films begin: (offset, bytes). MP4 and QuickTime, Matroska and WebM, AVI, MPEG streams.
 _FILM_MARKS = [
@@ -122,7 +123,8 @@ async def receive(
     Raises
     ------
     AppError
-        E813 if `start` is not where the file ends; E811 if more comes than was announced.
+        E813 if `start` is not where the file ends, or a later request took over; E811 if more comes
+        than was announced.
     """
     upload = _upload(store, upload_id)
     path, length = store.source(upload_id, upload["suffix"]), _length(store, upload)
@@ -131,9 +133,14 @@ async def receive(
             "E813", f"The file goes on at byte {length}, not {start}", remedy="Ask where, and go on"
         )
     waiting = bytearray()
+    turn = _turns[upload_id] = object()
     try:
-        with path.open("ab") as handle:
+        path.touch()
+        with path.open("r+b") as handle:
+            handle.seek(start)
             async for piece in pieces:
+                if _turns.get(upload_id) is not turn:
+                    raise AppError("E813", "Another request sends this file", remedy="Ask where")
                 length += len(piece)
                 if length > upload["size"]:
                     raise AppError("E811", "More came than was announced", remedy="Begin again")
@@ -141,11 +148,14 @@ async def receive(
                 if len(waiting) >= _PIECE:
                     await to_thread.run_sync(handle.write, bytes(waiting))
                     waiting.clear()
-            handle.write(waiting)
-            handle.flush()
+            await to_thread.run_sync(handle.write, bytes(waiting))
+            await to_thread.run_sync(handle.flush)
             await to_thread.run_sync(os.fsync, handle.fileno())
     except OSError as error:
         raise file_error(error, "the store") from error
+    finally:
+        if _turns.get(upload_id) is turn:
+            del _turns[upload_id]
     return {"id": upload_id, "offset": length, "size": upload["size"]}
 
 
@@ -160,20 +170,29 @@ def finish(store: Store, upload_id: str, reader: int | None) -> dict[str, Any]:
     """
     upload = _upload(store, upload_id)
     path = store.source(upload_id, upload["suffix"])
+    _turns.pop(upload_id, None)
     if _length(store, upload) != upload["size"]:
         raise AppError("E820", "Bytes are missing", remedy="Go on with the upload")
     try:
         _check_content(path, upload["kind"], upload["suffix"])
         digest = audit.file_sha256(path)
-        _refuse_twin(store, digest, upload["infant"])
-    except AppError:
-        abandon(store, upload_id)
+        return _become_case(store, upload, digest, reader)
+    except AppError as error:
+        if error.code in ("E203", "E810", "E814"):
+            abandon(store, upload_id)
         raise
+
+
+def _become_case(
+    store: Store, upload: dict[str, Any], digest: str, reader: int | None
+) -> dict[str, Any]:
+    upload_id = upload["id"]
     added = {"infant": upload["infant"], "age_weeks": upload["age_weeks"], "kind": upload["kind"],
              "sha256": digest, "size": upload["size"]}  # fmt: skip
     with store.writing() as db:
         if not db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,)).rowcount:
             raise _unknown()
+        _refuse_twin(store, digest, upload["infant"])
         db.execute(
             "INSERT INTO cases (id, infant, age_weeks, kind, suffix, sha256, size, said, created,"
             " film) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -219,7 +238,8 @@ def correct(
 
 
 def _refuse_twin(store: Store, digest: str, infant: str) -> None:
-    twin = store.one("SELECT id, infant FROM cases WHERE sha256 = ? LIMIT 1", digest)
+    twin = store.one("SELECT id, infant FROM cases WHERE sha256 = ? AND NOT (film = 'deleted' AND "
+                     "folder IS NULL) LIMIT 1", digest)  # fmt: skip
     if twin is None:
         return
     if twin["infant"] == infant:
@@ -287,21 +307,23 @@ def delete_film(store: Store, case_id: str, reader: int | None) -> None:
     AppError
         E816 if there is no film, or it is being worked on.
     """
-    case = store.case(case_id)
-    if case["film"] != "kept" or case["folder"] is None:
-        raise AppError("E816", "There is no film to delete", remedy="Look at the case again")
     with store.writing() as db:
+        case = store.case(case_id)
+        if case["film"] != "kept":
+            raise AppError("E816", "There is no film to delete", remedy="Look at the case again")
         busy = db.execute(
-            "SELECT 1 FROM jobs WHERE case_id = ? AND state = 'running'", (case_id,)
+            "SELECT 1 FROM jobs WHERE case_id = ? AND (state = 'running' OR (state = 'queued' "
+            "AND ?))",
+            (case_id, case["folder"] is None),
         ).fetchone()
         if busy:
             raise AppError("E816", "The film is being worked on", remedy="Wait, or cancel that")
         db.execute("UPDATE cases SET film = 'deleted' WHERE id = ?", (case_id,))
         audit.append(db, "film_deleted", {}, reader=reader, case_id=case_id)
-    folder = store.files(case_id, case["folder"])
-    for path in (
-        store.source(case_id, case["suffix"]),
-        folder / "film.mp4",
-        folder / "blurred.mp4",
-    ):
-        path.unlink(missing_ok=True)
+    made = store.folder / "cases" / case_id
+    films = [path for name in ("film.mp4", "blurred.mp4") for path in made.glob(f"*/{name}")]
+    try:
+        for path in (store.source(case_id, case["suffix"]), *films):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise file_error(error, "the store") from error

@@ -152,8 +152,10 @@ def cancel(store: Store, job_id: str) -> None:
 
 def retry(store: Store, case_id: str) -> str:
     """Assess a case, once more or with the model now chosen; return the job's id."""
-    store.case(case_id)
     with store.writing() as db:
+        case = store.case(case_id)
+        if case["folder"] is None and case["film"] == "deleted":
+            raise AppError("E816", "The film was deleted", remedy="Add the recording again")
         return enqueue(db, case_id, store.chosen_model())
 
 

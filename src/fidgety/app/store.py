@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from fidgety.files import file_error, make_folder
 __all__ = ["SETTINGS", "Store", "now"]
 
 SCHEMA_VERSION = 1
+UPLOAD_DAYS = 7  # half a film is no case, and no page shows it
 BUSY_S = 10.0  # how long a writer waits for another
 
 # What the readers of a store may agree on, with what holds until they do.
@@ -225,7 +226,13 @@ class Store:
         return self.folder / "models" / f"{model_id}.fidgety"
 
     def sweep(self) -> int:
-        """Remove files that no row names: what a killed process left. Returns how many."""
+        """Remove files that no row names: what a killed process left. Returns how many.
+
+        Uploads that nobody finished within `UPLOAD_DAYS` are forgotten first.
+        """
+        oldest = (datetime.now(UTC) - timedelta(days=UPLOAD_DAYS)).isoformat()
+        with self.writing() as db:
+            db.execute("DELETE FROM uploads WHERE created < ?", (oldest,))
         known = {f"{row['id']}{row['suffix']}" for row in self.all(
             "SELECT id, suffix FROM uploads UNION ALL "
             "SELECT id, suffix FROM cases WHERE film != 'deleted'")}  # fmt: skip

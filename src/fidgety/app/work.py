@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.app import audit
-from fidgety.app.jobs import Claim, StoppedError, claim
+from fidgety.app.jobs import Claim, StoppedError, claim, enqueue
 from fidgety.app.panels import write_panels
 from fidgety.app.playback import write_film, write_joints
 from fidgety.app.sample import draw_infant, simulate_sample
 from fidgety.app.store import Store, new_id, now
 from fidgety.assess import Assessor
-from fidgety.errors import FidgetyError, FidgetyWarning
+from fidgety.errors import AppError, FidgetyError, FidgetyWarning
 from fidgety.files import make_folder, write_json
 from fidgety.pose.estimators import estimate
 from fidgety.pose.formats import read
@@ -27,6 +27,8 @@ from fidgety.pose.quality import assess_quality
 __all__ = ["Estimate", "run_next"]
 
 Estimate = Callable[..., Pose]  # (film, progress=(seconds, seconds in all) -> None) -> Pose
+
+MOST_FRAMES = 200_000  # of a recording sent as one file a frame: an hour at 50 a second, and more
 
 # Shares of the time that the steps of a film take.
 SEEING, FILMING, HIDING = 0.74, 0.86, 0.97
@@ -119,6 +121,8 @@ def _unpacked(bundle: Path, folder: Path) -> Path:
     make_folder(folder)
     with bundle.open("rb") as lines:
         for number, line in enumerate(lines):
+            if number >= MOST_FRAMES:
+                raise AppError("E811", f"More than {MOST_FRAMES:,} frames", remedy="Cut it shorter")
             if line.strip():
                 (folder / f"frame_{number:012d}_keypoints.json").write_bytes(line)
     return folder
@@ -185,6 +189,9 @@ def _publish(
             (folder, pose_sha256, pose.duration_s, content["quality"]["verdict"], assessment,
              case["id"]),
         )  # fmt: skip
+        age = db.execute("SELECT age_weeks FROM cases WHERE id = ?", (case["id"],)).fetchone()[0]
+        if age != case["age_weeks"]:  # corrected while this was in work
+            enqueue(db, case["id"], job.model)
         audit.append(
             db,
             "assessed",

@@ -73,6 +73,8 @@ def work(folder: str, parent: int) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with contextlib.suppress(OSError):
         os.nice(5)
+    with contextlib.suppress(OSError):  # where memory ends, this ends first, and not the app
+        Path("/proc/self/oom_score_adj").write_text("800")
     store, assessors = Store(Path(folder), create=False), {}
     while True:
         if store.one("SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1") is None:
