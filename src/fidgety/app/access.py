@@ -67,6 +67,28 @@ class Session:
     began: float = field(default_factory=time.monotonic)
 
 
+class Attempts:
+    """Wrong words counted by whom they are for, so that nobody can try them all."""
+
+    def __init__(self) -> None:
+        self._at: dict[object, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, whose: object) -> None:
+        """Count one that is about to be made; raises `AppError` E821 after too many."""
+        with self._lock:
+            moment = time.monotonic()
+            recent = [at for at in self._at.get(whose, []) if moment - at < WINDOW_S]
+            if len(recent) >= ATTEMPTS:
+                raise AppError("E821", "Too many wrong attempts", remedy="Wait a minute")
+            self._at[whose] = [*recent, moment]
+
+    def right(self, whose: object) -> None:
+        """It was the right word: forget those before."""
+        with self._lock:
+            self._at.pop(whose, None)
+
+
 class Door:
     """Token, password and sessions of one run of the app; all end with it.
 
@@ -80,7 +102,7 @@ class Door:
         self.token = secrets.token_urlsafe(32)
         self._password = None if password is None else hash_passphrase(password)
         self._sessions: dict[str, Session] = {}
-        self._failed: list[float] = []
+        self.attempts = Attempts()
         self._lock = threading.Lock()
 
     @property
@@ -96,22 +118,16 @@ class Door:
         AppError
             E822 if it is not the right one; E821 after too many wrong ones.
         """
-        with self._lock:
-            moment = time.monotonic()
-            self._failed = [at for at in self._failed if moment - at < WINDOW_S]
-            if len(self._failed) >= ATTEMPTS:
-                raise AppError("E821", "Too many wrong attempts", remedy="Wait a minute")
-        right = hmac.compare_digest(given.encode(), self.token.encode())
-        if not right and self._password is not None:
-            right = check_passphrase(given, self._password)
-        if not right:
-            with self._lock:
-                self._failed.append(time.monotonic())
-            raise AppError(
-                "E822",
-                "Not the right password" if self.asks_password else "This link is not valid",
-                remedy="Use the link that was printed when the app was started",
-            )
+        # Nobody guesses the token; so wrong words of others do not keep its owner out.
+        if not hmac.compare_digest(given.encode(), self.token.encode()):
+            self.attempts.begin("door")
+            if self._password is None or not check_passphrase(given, self._password):
+                raise AppError(
+                    "E822",
+                    "Not the right password" if self.asks_password else "This link is not valid",
+                    remedy="Use the link that was printed when the app was started",
+                )
+            self.attempts.right("door")
         word = secrets.token_urlsafe(32)
         with self._lock:
             self._sessions[_digest(word)] = Session()

@@ -136,7 +136,7 @@ def choose_reader(wish: ReaderWish, request: Request, store: S) -> dict[str, Any
         reader = reading.add_reader(store, wish.name, secret)
     else:
         reader = wish.reader
-        _check_reader(store, reader, wish.passphrase)
+        _check_reader(request, store, reader, wish.passphrase)
     request.state.session.reader = reader
     return {"reader": reader}
 
@@ -303,9 +303,11 @@ def withdraw_note(case: Id, note: Id, store: S, reader: Reader) -> dict[str, Any
 
 
 @router.post("/cases/{case}/signature")
-def sign(case: Id, signature: Signature, store: S, reader: Reader) -> dict[str, Any]:
+def sign(
+    case: Id, signature: Signature, request: Request, store: S, reader: Reader
+) -> dict[str, Any]:
     """Sign, or amend with a reason."""
-    _check_reader(store, reader, signature.passphrase)
+    _check_reader(request, store, reader, signature.passphrase)
     wish = signature.model_dump(exclude={"passphrase"})
     return {"seal": reading.sign(store, case, reader, **wish)}
 
@@ -377,10 +379,15 @@ def _ready(store: Store, case: str) -> dict[str, Any]:
     return row
 
 
-def _check_reader(store: Store, reader: int, passphrase: str) -> None:
+def _check_reader(request: Request, store: Store, reader: int, passphrase: str) -> None:
     row = store.one("SELECT secret FROM readers WHERE id = ?", reader)
-    if row is None or (row["secret"] and not check_passphrase(passphrase, row["secret"])):
+    if row is not None and not row["secret"]:
+        return
+    attempts = request.app.state.door.attempts
+    attempts.begin(reader if row else None)
+    if row is None or not check_passphrase(passphrase, row["secret"]):
         raise AppError("E819", "Not this reader's passphrase", remedy="Try again")
+    attempts.right(reader)
 
 
 def _attached(name: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import click
 
 __all__ = ["app_command"]
+
+LEAF = ".open.html"
 
 
 @click.command("app")
@@ -73,9 +76,28 @@ def app_command(
         click.echo(f"Open {link}")
         click.echo("For research use only. Ctrl-C ends it.")
         if browse:
-            click.launch(link)
+            click.launch(str(_leaf(store, link)))
 
-    serve(opened, network, say, sample=not no_sample)
+    try:
+        serve(opened, network, say, sample=not no_sample)
+    finally:
+        (store / LEAF).unlink(missing_ok=True)
+
+
+def _leaf(store: Path, link: str) -> Path:
+    """A page for this user alone that leads to the link.
+
+    The link lets its reader in, and what a browser is started with can be read by every user of the
+    machine.
+    """
+    page = (store / LEAF).absolute()
+    page.unlink(missing_ok=True)
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        handle.write(
+            '<!doctype html><meta charset="utf-8"><title>fidgety</title>'
+            f'<meta http-equiv="refresh" content="0;url={html.escape(link)}">'
+        )
+    return page
 
 
 def _verify(store: Path, noted: str | None) -> None:
