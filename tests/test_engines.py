@@ -57,7 +57,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*filter(None, sys.path)]))
 
 
-def done(work, engine: Engine, count: int = 8) -> dict[int, int | Lost]:
+def done(work, engine: Engine, count: int = 21) -> dict[int, int | Lost]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the engines
         found = list(spread(work, range(count), engine))
@@ -67,13 +67,13 @@ def done(work, engine: Engine, count: int = 8) -> dict[int, int | Lost]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_item_once(engine):
-    assert done(double, engine) == {k: 2 * k for k in range(8)}
+    assert done(double, engine) == {k: 2 * k for k in range(21)}
 
 
 @pytest.mark.parametrize("engine", ENGINES[1:])
 def test_a_worker_that_dies_loses_nothing(tmp_path, engine):
     found = done(functools.partial(dies_once, tmp_path), engine)
-    assert found == {k: 2 * k for k in range(8)}
+    assert found == {k: 2 * k for k in range(21)}
     assert (tmp_path / "died").exists()
 
 

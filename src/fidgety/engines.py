@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
@@ -247,7 +248,7 @@ def _dask(
             waiting[future.key] = row
             return future
 
-        first = [submit(row, item) for (row, item), _ in zip(queue, range(room), strict=False)]
+        first = [submit(row, item) for row, item in islice(queue, room)]
         coming = distributed.as_completed(first)
         for future in coming:
             for row, more in queue:
