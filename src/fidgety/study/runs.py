@@ -183,10 +183,11 @@ def train_run(
     fitted = fit(train, val, config, run=folder, resume=resume, on_epoch=on_epoch, fabric=fabric)
     run = None
     if fabric is None or fabric.is_global_zero:
-        model = TrainedModel(_checkpoint(fitted, chosen, study, train, val), (fitted.model,))
+        checkpoint = _checkpoint(fitted, chosen, study, train, val)
+        model = TrainedModel(checkpoint, (fitted.model,))
         validation = _measured(model, val, "val", study, folder) if val else None
         measured = {} if validation is None else validation.metrics()
-        save_checkpoint(folder / MODEL_FILE, replace(model.checkpoint, metrics=measured))
+        save_checkpoint(folder / MODEL_FILE, replace(checkpoint, metrics=measured))
         run = Run(folder, fitted.epochs, fitted.kept_epoch, validation)
     return run if fabric is None else fabric.broadcast(run)  # type: ignore[return-value]
 
