@@ -84,7 +84,8 @@ def test_killed_while_a_film_comes_in_and_another_is_worked_on(
         db.execute("INSERT INTO cases (id, infant, age_weeks, kind, suffix, sha256, size, said,"
                    " created, simulated, film) VALUES (?, 'b07', 13.0, 'sample', '', 'x', 0, ?, ?,"
                    " 1, 'kept')", (case, said, now()))  # fmt: skip
-        audit.append(db, "case_added", {"infant": "b07", "age_weeks": 13.0}, case_id=case)
+        about = {"infant": "b07", "age_weeks": 13.0, "simulated": True}
+        audit.append(db, "case_added", about, case_id=case)
         jobs.enqueue(db, case, None)
     content = a_pose(3, 2000).save(tmp_path / "p.parquet").read_bytes()
     half = len(content) // 2
