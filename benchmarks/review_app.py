@@ -29,9 +29,9 @@ from typing import Any
 import httpx2
 
 from fidgety.app import audit
-from fidgety.app.library import add_model
 from fidgety.app.panels import VIEWS, write_panels
 from fidgety.app.playback import write_joints
+from fidgety.app.shelf import add_model
 from fidgety.app.store import Store, new_id, now
 from fidgety.assess import Assessor
 from fidgety.simulate import simulate_infant

@@ -12,13 +12,12 @@ TESTS = Path(__file__).parents[1]
 for beside in ("app", "report", "study", "models", "pose"):
     sys.path.append(str(TESTS / beside))
 
+from review_store import HOST  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
 from fidgety.app.access import Door  # noqa: E402
 from fidgety.app.server import create_app  # noqa: E402
 from fidgety.app.store import Store  # noqa: E402
-
-HOST = "127.0.0.1:8765"
 
 
 @pytest.fixture

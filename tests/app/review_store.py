@@ -22,6 +22,7 @@ from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import load_skeleton
 from fidgety.pose.video import frames
 
+HOST = "127.0.0.1:8765"  # what the app under test is called
 BITS, BLOCK = 10, 24  # a frame's number as blocks of light and dark along the top
 SIZE = (320, 240)
 

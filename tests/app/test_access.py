@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import HOST
-from review_store import assessed_case, pose_case
+from review_store import HOST, assessed_case, pose_case
 from starlette.testclient import TestClient
 
 from fidgety.app.access import LASTS_S, Door, check_passphrase, hash_passphrase
@@ -254,7 +253,7 @@ def test_what_opens_the_browser_shows_the_link_to_nobody_else(
         assert link in page.read_text()
 
     monkeypatch.setattr("fidgety.app.server.serve", serve)
-    monkeypatch.setattr("fidgety.app.library.add_shipped", lambda _: None)
+    monkeypatch.setattr("fidgety.app.shelf.add_shipped", lambda _: None)
     with pytest.raises(SystemExit) as left:
         main(["app", "--store", str(store.folder), "--open"])
     assert not left.value.code

@@ -23,7 +23,7 @@ from small_models import trained
 from small_studies import a_pose
 
 from fidgety.app import audit, intake, jobs
-from fidgety.app.library import add_model, add_sample
+from fidgety.app.shelf import add_model, add_sample
 from fidgety.app.store import Store
 from fidgety.app.work import run_next
 from fidgety.assess import Assessor

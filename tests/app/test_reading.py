@@ -11,7 +11,7 @@ import pytest
 from review_store import assessed_case, pose_case, readers
 
 from fidgety.app import agreeing, audit, export, reading
-from fidgety.app.library import change_settings
+from fidgety.app.shelf import change_settings
 from fidgety.app.store import Store
 from fidgety.cli import main
 from fidgety.errors import AppError, StudyError

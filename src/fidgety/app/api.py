@@ -12,7 +12,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from fidgety.app import audit, export, intake, jobs, library, reading
+from fidgety.app import audit, export, intake, jobs, reading, shelf
 from fidgety.app.access import Door, Session, check_passphrase, hash_passphrase, set_cookie
 from fidgety.app.panels import blinded, print_pdf
 from fidgety.app.store import Store
@@ -354,14 +354,14 @@ def cases_csv(store: S, reader: Reader) -> Response:
 @router.post("/models/{model}/choose")
 def choose_model(model: Id, store: S, reader: Reader) -> dict[str, Any]:
     """Assess new recordings with this model."""
-    library.choose_model(store, model, reader)
+    shelf.choose_model(store, model, reader)
     return {"ok": True}
 
 
 @router.put("/settings")
 def change_settings(wish: dict[str, str | int | bool], store: S, reader: Reader) -> dict[str, Any]:
     """Change what the readers have agreed on."""
-    return library.change_settings(store, wish, reader)
+    return shelf.change_settings(store, wish, reader)
 
 
 @router.get("/verify")

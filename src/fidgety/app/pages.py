@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fidgety import __version__
-from fidgety.app import agreeing, audit, library, reading
+from fidgety.app import agreeing, audit, reading, shelf
 from fidgety.app.access import Session
 from fidgety.app.api import Id, Reader, S
 from fidgety.app.panels import Panels, seen_as
@@ -213,13 +213,13 @@ def agreement(request: Request, store: S, reader: Reader) -> Response:
 
 
 @router.get("/library", dependencies=Chosen)
-def shelf(request: Request, store: S, reader: Reader) -> Response:
+def models_page(request: Request, store: S, reader: Reader) -> Response:
     """Models, settings, the log."""
     length, seal = audit.head(store.reading())
     totals = store.one("SELECT count(*) AS cases, coalesce(sum(simulated), 0) AS simulated, "
                        "coalesce(sum(film = 'deleted'), 0) AS deleted FROM cases")  # fmt: skip
     return show(
-        request, "library.html", models=library.models(store), settings=store.settings(),
+        request, "library.html", models=shelf.models(store), settings=store.settings(),
         entries=length, seal=seal, totals=totals,
     )  # fmt: skip
 

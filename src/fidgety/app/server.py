@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from fidgety import __version__
-from fidgety.app import api, library, pages
+from fidgety.app import api, pages, shelf
 from fidgety.app.access import Door, Guard
 from fidgety.app.panels import Panels
 from fidgety.app.store import Store
@@ -179,7 +179,7 @@ def serve(
         listening = _listen(network)
         port = listening.getsockname()[1]
         if sample:
-            library.add_sample(store)
+            shelf.add_sample(store)
         door = Door(network.password)
         secure = network.certificate is not None
         app = create_app(store, door, network.hosts(port), secure=secure)

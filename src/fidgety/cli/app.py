@@ -55,8 +55,8 @@ def app_command(
         return
     _check_extra()
     from fidgety.app import Store
-    from fidgety.app.library import add_model, add_shipped
     from fidgety.app.server import Network, serve
+    from fidgety.app.shelf import add_model, add_shipped
     from fidgety.files import existing
 
     if (certificate is None) != (key is None):

@@ -93,10 +93,7 @@ def simulate_study(
     FileError
         E501 to E503 the system refused to write.
     """
-    if films is not None:
-        check_longest(films)
-        library("av", extra="video")
-        library("cv2", extra="video")
+    _check_films(films)
     cohort = simulate_cohort(
         infants,
         abnormal_fraction=abnormal_fraction,
@@ -142,6 +139,14 @@ def simulate_study(
         folder / "labels.csv", ("infant_id", "label", "recording", "age_weeks", "site"), labels
     )
     return folder
+
+
+def _check_films(longest: int | None) -> None:
+    """Refuse films that could not be drawn, before anything is written."""
+    if longest is not None:
+        check_longest(longest)
+        library("av", extra="video")
+        library("cv2", extra="video")
 
 
 def _config(difficulty: Difficulty | SimulationConfig) -> SimulationConfig:
