@@ -10,7 +10,7 @@ import pytest
 from review_store import HOST, assessed_case, pose_case
 from starlette.testclient import TestClient
 
-from fidgety.app.access import LASTS_S, Door, check_passphrase, hash_passphrase
+from fidgety.app.access import COOKIE, LASTS_S, Door, check_passphrase, hash_passphrase
 from fidgety.app.server import Network, create_app
 from fidgety.app.store import Store
 from fidgety.cli import main
@@ -62,6 +62,17 @@ def test_a_session_ends(door: Door) -> None:
     session.began = time.monotonic() - LASTS_S - 1
     assert door.session(word) is None
     assert door.session(None) is None
+
+
+def test_who_leaves_is_out(client: TestClient, door: Door) -> None:
+    word = client.cookies[COOKIE]
+    assert client.delete("/api/door", headers={"x-csrf-token": "forged"}).status_code == 403
+    assert door.session(word) is not None
+    assert client.delete("/api/door").status_code == 200
+    assert door.session(word) is None
+    assert COOKIE not in client.cookies
+    assert client.get("/").headers["location"] == "/door"
+    assert client.delete("/api/door").status_code == 401
 
 
 @pytest.mark.parametrize(

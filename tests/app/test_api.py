@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from review_store import assessed_case, counting_film, pose_of_counter
+from review_store import a_pose, assessed_case, counting_film, pose_of_counter
 from starlette.testclient import TestClient
 
 from fidgety.app.store import Store
 from fidgety.app.work import run_next
-from fidgety.pose.pose import read_native
+from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.skeleton import load_skeleton
 from fidgety.report.pdf import find_browser
 
 
@@ -119,6 +121,35 @@ def test_attention_can_wait_for_the_rating_too(client: TestClient, store: Store)
     assert any(clip["attention"] for clip in player["clips"])
 
 
+def in_layout(pose: Pose, name: str) -> Pose:
+    """The joints that both layouts have, in the other one; the rest unseen."""
+    skeleton = load_skeleton(name)
+    xy = np.full((len(pose), len(skeleton.joints), 2), np.nan)
+    seen = np.zeros(xy.shape[:2])
+    for joint, row in skeleton.index.items():
+        if joint in pose.skeleton.index:
+            xy[:, row], seen[:, row] = pose.xy[:, pose.skeleton.index[joint]], 1.0
+    return Pose(xy, seen, pose.time, pose.size, skeleton, source="test")
+
+
+@pytest.mark.parametrize("layout", ["openpose18", "blazepose33"])
+def test_movement_is_shown_where_no_model_looked(
+    client: TestClient, store: Store, tmp_path: Path, layout: str
+) -> None:
+    still = a_pose(3, 300)
+    xy = np.repeat(still.xy[:1], 300, axis=0)
+    xy[:, still.skeleton.index["left_ankle"], 0] += 12 * np.sin(2 * np.pi * still.time)
+    kicks = Pose(xy, still.confidence, still.time, still.size, still.skeleton, source="test")
+    kicks = in_layout(kicks, layout)
+    content = kicks.save(tmp_path / "kicks.parquet").read_bytes()
+    case = send(client, content, kind="pose", suffix=".parquet")["case"]
+    assert run_next(store)
+    parts = client.get(f"/api/cases/{case}/player").json()["movement"]["parts"]
+    most = {name: max(value or 0.0 for value in values) for name, values in parts.items()}
+    assert max(most, key=lambda name: most[name]) == "left_leg"
+    assert most["left_leg"] > 5 * most["right_arm"]
+
+
 def test_lists_filters_and_pages(client: TestClient, store: Store) -> None:
     cases = [assessed_case(store, f"b{k:02}", seed=1, seconds=4.0) for k in range(43)]
     client.post(f"/api/cases/{cases[0]}/rating", json={"score": "F+"})
@@ -171,7 +202,7 @@ def test_no_request_that_fits_the_schema_ends_in_a_fault(client: TestClient, sto
     seen: Counter[int] = Counter()
     for result in schema.get_all_operations():
         operation = result.ok()
-        if operation.path != "/api/door":  # wrong words lock it, as test_access.py checks
+        if operation.path != "/api/door":  # wrong words lock it, leaving ends all: test_access.py
             fuzz(operation, client, known, seen)
     assert seen.total() > 150
     assert seen[200] > 20

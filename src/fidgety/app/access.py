@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fidgety.errors import AppError
 
-__all__ = ["Door", "Guard", "Session", "check_passphrase", "hash_passphrase"]
+__all__ = ["COOKIE", "Door", "Guard", "Session", "check_passphrase", "hash_passphrase"]
 
 COOKIE = "fidgety_session"
 LASTS_S = 12 * 3600.0
@@ -200,7 +200,7 @@ class Guard:
             return _refused(413, "E811", "The request is too large")
         if not reads and not is_piece and "transfer-encoding" in headers:
             return _refused(411, "E811", "The request does not say its length")
-        if path.startswith(_OPEN):
+        if path.startswith(_OPEN) and scope["method"] != "DELETE":
             return None
         if session is None:
             if path.startswith("/api/") or not reads:

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from pydantic import BaseModel, ConfigDict, Field
 
 from fidgety.app import audit, export, intake, jobs, reading, shelf
-from fidgety.app.access import Door, Session, check_passphrase, hash_passphrase, set_cookie
+from fidgety.app.access import COOKIE, Door, Session, check_passphrase, hash_passphrase, set_cookie
 from fidgety.app.panels import blinded, print_pdf
 from fidgety.app.store import Store
 from fidgety.errors import AppError
@@ -125,6 +125,16 @@ def enter(entry: Entry, request: Request) -> Response:
     door: Door = request.app.state.door
     answer = JSONResponse({"ok": True})
     set_cookie(answer, door.open(entry.word), request.app.state.secure)
+    return answer
+
+
+@router.delete("/door")
+def go(request: Request) -> Response:
+    """End this session; the browser forgets it."""
+    door: Door = request.app.state.door
+    door.close(request.cookies.get(COOKIE))
+    answer = JSONResponse({"ok": True})
+    answer.delete_cookie(COOKIE, path="/")
     return answer
 
 

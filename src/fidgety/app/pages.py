@@ -144,7 +144,8 @@ def static(name: str, request: Request) -> Response:
 def readers(request: Request, store: S) -> Response:
     """Who reads?"""
     known = store.all("SELECT id, name, secret IS NOT NULL AS guarded FROM readers ORDER BY name")
-    return show(request, "reader.html", readers=known)
+    asks = request.app.state.door.asks_password
+    return show(request, "reader.html", readers=known, password=asks)
 
 
 @router.get("/", dependencies=Chosen)

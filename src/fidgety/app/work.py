@@ -19,10 +19,13 @@ from fidgety.app.store import Store, new_id, now
 from fidgety.assess import Assessor
 from fidgety.errors import AppError, FidgetyError, FidgetyWarning
 from fidgety.files import make_folder, write_json
+from fidgety.models.explain import movement_of_parts
+from fidgety.motion import pose_sequence
 from fidgety.pose.estimators import estimate
 from fidgety.pose.formats import read
 from fidgety.pose.pose import Pose, read_native
 from fidgety.pose.quality import assess_quality
+from fidgety.pose.skeleton import load_skeleton
 
 __all__ = ["Estimate", "run_next"]
 
@@ -86,6 +89,7 @@ def _perform(job: Claim, made: Path, assessors: dict[str, Assessor], see: Estima
         pose = read_native(store.files(case["id"], case["folder"]) / "pose.parquet")
     job.tell("Assessing", HIDING)
     content = _assessed(job, case, pose, assessors)
+    content.setdefault("movement", _movement(pose))
     content["warnings"] = told
     _publish(job, case, made, pose, content)
 
@@ -165,6 +169,15 @@ def _assessed(
         assessors[job.model] = Assessor.load(job.store.model_file(job.model))
     assessment = assessors[job.model].assess(pose, name=case["infant"], age_weeks=case["age_weeks"])
     return dict(assessment.to_dict())
+
+
+def _movement(pose: Pose) -> dict[str, Any] | None:
+    """Movement of each part for the reader, also where no model looked; None if unmeasurable."""
+    try:
+        sequence = pose_sequence(pose)
+    except FidgetyError:
+        return None
+    return movement_of_parts(sequence, load_skeleton(sequence.skeleton))
 
 
 def _publish(

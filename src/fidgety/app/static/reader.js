@@ -19,3 +19,7 @@ onSubmit(byId("new"), async (form) => {
   await ask("POST", "/api/reader", { name: form.elements.name.value, passphrase: form.passphrase.value });
   location.assign("/");
 });
+onSubmit(byId("leave"), async () => {
+  await ask("DELETE", "/api/door");
+  location.assign("/door");
+});
