@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from review_store import assessed_case, pose_case, readers
+from review_store import a_pose, assessed_case, pose_case, readers, upload
 
 from fidgety.app import agreeing, audit, export, reading
 from fidgety.app.shelf import change_settings
 from fidgety.app.store import Store
+from fidgety.app.work import run_next
 from fidgety.cli import main
 from fidgety.errors import AppError, StudyError
 from fidgety.study.study import Study
@@ -220,6 +222,25 @@ def test_signed_readings_become_a_study(
     assert sorted(p.stem for p in (tmp_path / "study" / "estimated_poses").iterdir()) == sorted(
         r.name for r in study.recordings
     )
+
+
+def test_a_pose_that_says_it_is_simulated_is_never_training_data(
+    store: Store, tmp_path: Path
+) -> None:
+    (one,) = readers(store, "Anna One")
+    pose = replace(a_pose(5, 240), source="simulated")
+    content = pose.save(tmp_path / "pose.parquet").read_bytes()
+    case = upload(store, content, "b01", "pose", ".parquet")["case"]
+    assert not store.case(case)["simulated"]
+    assert run_next(store)
+    assert store.case(case)["simulated"]
+    read(store, case, one, "F+")
+    with pytest.raises(StudyError, match="E201"):
+        export.to_study(store.folder, tmp_path / "study")
+    assert audit.verify(store) == []
+    with store.writing() as db:
+        db.execute("UPDATE cases SET simulated = 0")
+    assert "simulated" in str(audit.verify(store)[0])
 
 
 def test_nothing_is_taken_from_a_store_without_labels_or_with_a_broken_log(

@@ -168,6 +168,7 @@ class _Told:
                 self.assessments[content["assessment"]] = content["sha256"]
                 self.latest[case] = content["assessment"]
                 self.poses[case] = content["pose_sha256"]
+                self.simulated |= {case} if content.get("simulated") else set()
             elif row["kind"] == "rated":
                 standing = self.standings.setdefault((case, reader), [None, 0])
                 standing[0] = content["score"]

@@ -190,6 +190,7 @@ def _publish(
     text = json.dumps(content, allow_nan=False)
     digest, assessment = hashlib.sha256(text.encode()).hexdigest(), new_id()
     write_panels(store.files(case["id"], folder), assessment, content)
+    simulated = bool(case["simulated"]) or pose.source.startswith("simulated")
     with store.writing() as db:
         job.finish(db)
         db.execute(
@@ -198,9 +199,9 @@ def _publish(
         )
         db.execute(
             "UPDATE cases SET folder = ?, pose_sha256 = ?, duration_s = ?, verdict = ?, "
-            "assessment = ? WHERE id = ?",
+            "assessment = ?, simulated = ? WHERE id = ?",
             (folder, pose_sha256, pose.duration_s, content["quality"]["verdict"], assessment,
-             case["id"]),
+             int(simulated), case["id"]),
         )  # fmt: skip
         age = db.execute("SELECT age_weeks FROM cases WHERE id = ?", (case["id"],)).fetchone()[0]
         if age != case["age_weeks"]:  # corrected while this was in work
@@ -209,7 +210,7 @@ def _publish(
             db,
             "assessed",
             {"assessment": assessment, "sha256": digest, "pose_sha256": pose_sha256,
-             "model": job.model},
+             "model": job.model, "simulated": simulated},
             case_id=case["id"],
         )  # fmt: skip
     if not new:
