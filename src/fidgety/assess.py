@@ -23,7 +23,7 @@ from fidgety.models.explain import (
     randomised,
     spread,
 )
-from fidgety.models.trained import TrainedModel
+from fidgety.models.trained import UNASSESSABLE, TrainedModel
 from fidgety.motion import Clips, PoseSequence, pose_sequence
 from fidgety.pose.estimators import estimate
 from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
@@ -41,9 +41,6 @@ from fidgety.statistics import ScopeCheck
 __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
 
 SCHEMA_VERSION = 1
-THRESHOLD = 0.5  # of the calibrated risk
-# Reasons that show only once a recording is cleaned; they refuse it like the gate's own.
-REFUSALS = ("E105", "E108", "E131")
 Decision = Literal["abnormal", "normal", "cannot_say"]
 
 
@@ -175,7 +172,7 @@ class Assessor:
             clips = self.model.clips(sequence)
             found = self.model.infer(clips)
         except PoseError as error:
-            if error.code not in REFUSALS:
+            if error.code not in UNASSESSABLE:
                 raise
             return _assessment(content, _refused(quality, error))
         return _assessment(content, quality, self._said(sequence, clips, found))
@@ -236,9 +233,10 @@ class Assessor:
                     f"error rate of {rule.error:.0%}"
                 )
             return answer, None
-        if interval[0] < THRESHOLD <= interval[1]:
-            return "cannot_say", f"parts of the recording speak for either side of {THRESHOLD}"
-        return "abnormal" if risk >= THRESHOLD else "normal", None
+        cut = self.model.rules.cut
+        if interval[0] < cut <= interval[1]:
+            return "cannot_say", f"parts of the recording speak for either side of {cut:.2g}"
+        return "abnormal" if risk >= cut else "normal", None
 
     def _about(self, pose: Pose, name: str, age_weeks: float | None) -> dict[str, Any]:
         known = self.model.checkpoint
@@ -271,7 +269,7 @@ class Assessor:
                 "trained": trained,
                 "profile": known.profile,
                 "metrics": measured,
-                "threshold": THRESHOLD,
+                "threshold": self.model.rules.cut,
                 "notes": list(known.notes),
             },
             "versions": known.versions,

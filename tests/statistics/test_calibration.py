@@ -28,7 +28,7 @@ from fidgety.statistics.logistic import fit_logistic, separated
 # No deadline: a busy machine is no fault.
 RELAXED = settings(deadline=None, max_examples=50)
 
-METHODS = ("platt", "firth", "logistic", "beta", "isotonic")
+METHODS = ("platt", "anchored", "firth", "logistic", "beta", "isotonic")
 
 
 def risks_and_labels(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -404,3 +404,57 @@ def test_isotonic_travels():
     found = fit_calibrator(*logits(30, 8), method="isotonic")
     assert isinstance(found, IsotonicCalibrator)
     assert calibrator_from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+# --- never a falling risk, and an anchor --------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["platt", "anchored", "firth", "logistic"])
+def test_scores_that_fall_as_the_risk_rises_tell_the_prevalence(method):
+    rng = np.random.default_rng(0)
+    labels = (np.arange(80) % 4 == 0).astype(int)
+    scores = rng.normal(size=80) - 1.5 * labels
+    found = fit_calibrator(scores, labels, method=method)
+    assert isinstance(found, LogisticCalibrator)
+    assert found.slope == 0
+    assert found.probability(3.0) == found.probability(-3.0) == pytest.approx(0.25, abs=0.03)
+    rising = fit_calibrator(-scores, labels, method=method)
+    assert isinstance(rising, LogisticCalibrator)
+    assert rising.slope > 0.5
+
+
+def test_an_anchored_calibration_leaves_few_infants_near_the_logits_as_they_are():
+    slopes = {"platt": [], "anchored": []}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(32) % 2
+        true = 7 * (labels - 0.5) + rng.normal(0, 7**0.5, 32)  # right as they are; AUC 0.97
+        for method, kept in slopes.items():
+            found = fit_calibrator(true, labels, method=method)  # type: ignore[arg-type]
+            assert isinstance(found, LogisticCalibrator)
+            kept.append(found.slope)
+    assert np.median(slopes["platt"]) < 0.75  # so that risks come out too timid
+    assert 0.8 < np.median(slopes["anchored"]) < 1.25
+
+
+def test_an_anchored_calibration_is_the_mode_of_likelihood_and_prior():
+    scores, labels = logits(60, seed=3)
+    found = fit_calibrator(scores, labels, method="anchored")
+    assert isinstance(found, LogisticCalibrator)
+
+    def objective(at):
+        eta = at[0] + at[1] * scores
+        likelihood = np.sum(labels * eta - np.logaddexp(0, eta))
+        return -(likelihood - at[0] ** 2 / 2 - ((at[1] - 1) / 0.5) ** 2 / 2)
+
+    from scipy.optimize import minimize
+
+    wanted = minimize(objective, [0.0, 1.0]).x
+    assert (found.intercept, found.slope) == pytest.approx(tuple(wanted), abs=1e-4)
+
+
+def test_many_infants_outweigh_the_anchor():
+    scores, labels = logits(5000, slope=3.0)
+    found = fit_calibrator(scores, labels, method="anchored")
+    assert isinstance(found, LogisticCalibrator)
+    assert found.slope == pytest.approx(1 / 3, abs=0.03)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from learning import examples, network, sequence
 
 from fidgety.errors import ConfigError, StudyError
-from fidgety.study.crossfit import cross_fit, deal_infants, infants_needed
+from fidgety.study import crossfit
+from fidgety.study.crossfit import cross_fit, deal_infants, fitted_classifiers, infants_needed
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method
 
@@ -74,8 +75,9 @@ def test_infants_needed_are_enough_and_not_too_many(folds, inner):
 def test_an_ensemble_scores_every_training_infant_out_of_fold():
     train, test = examples(range(12)), examples(range(20, 24))
     found = cross_fit(NETWORK, train, inner=3)
-    assert len(found.networks) == 3
+    assert len(found.networks) == 4  # one a part, and one that leaves some out a second time
     assert np.isfinite(found.held).all()
+    assert np.isfinite(found.held_risk).all()
     alone = [member.output.weight.detach().numpy() for member in found.networks]
     assert not np.array_equal(alone[0], alone[1])
     scores = found.scores(test)
@@ -85,6 +87,47 @@ def test_an_ensemble_scores_every_training_infant_out_of_fold():
     again = cross_fit(NETWORK, train, inner=3)
     np.testing.assert_array_equal(again.held, found.held)
     np.testing.assert_array_equal(again.scores(test), scores)
+
+
+def test_the_seed_moves_the_weights_too(monkeypatch):
+    """The same dealing twice, so that nothing else can differ."""
+    monkeypatch.setattr(
+        crossfit, "deal_infants", lambda rows, parts, _: deal_infants(rows, parts, 0)
+    )
+    train, test = examples(range(12)), examples(range(20, 24))
+    first, other = (cross_fit(NETWORK, train, inner=2, seed=seed) for seed in (0, 1))
+    assert not np.array_equal(first.scores(test), other.scores(test))
+    whole, another = (cross_fit(NETWORK, train, inner=0, seed=seed) for seed in (0, 1))
+    assert not np.array_equal(whole.scores(test), another.scores(test))
+
+
+def test_rules_are_fitted_to_what_is_used(monkeypatch):
+    """Scores that calibrate are those of the mean of all members, not of single ones."""
+    asked = []
+    brought = crossfit.as_of_mean
+
+    def spy(table, labels, infants, *, members):
+        asked.append((table.copy(), members))
+        return brought(table, labels, infants, members=members)
+
+    monkeypatch.setattr(crossfit, "as_of_mean", spy)
+    train = examples(range(16))
+    for method, inner, members in ((NETWORK, 3, 4), (NETWORK, 1, 1), (METHODS["quantiles"], 3, 10)):
+        found = cross_fit(method, train, inner=inner)
+        table, told = asked.pop()
+        assert told == members == len(found.networks or found.classifiers) == len(table)
+        twice = np.isfinite(table).sum(axis=0)
+        if members > 1:
+            assert twice.min() == 1 if method is NETWORK else 2
+            assert twice.max() == 2
+
+
+def test_a_classifier_is_made_again_as_it_was():
+    train, test = examples(range(16)), examples(range(20, 26))
+    method = METHODS["quantiles"]
+    found = cross_fit(method, train, inner=2, seed=5)
+    again = replace(found, classifiers=fitted_classifiers(method, train, inner=2, seed=5))
+    np.testing.assert_array_equal(again.scores(test), found.scores(test))
 
 
 def test_a_single_member_leaves_a_fifth_out_and_none_leaves_nobody():
@@ -111,14 +154,13 @@ class Counting:
         return np.array([1 / (1 + np.exp(np.nanstd(s) - 0.8)) for s in sequences])
 
 
-def test_a_classifier_is_fitted_to_the_whole_training_part_at_last():
+def test_members_of_a_classifier_leave_each_infant_out_twice():
     train = examples(range(16))
     found = cross_fit(replace(METHODS["quantiles"], classifier=Counting), train, inner=1)
-    assert isinstance(found.classifier, Counting)
-    assert len(found.classifier.fitted) == len(train)
+    assert len(found.classifiers) == 10
+    assert sum(len(member.fitted) for member in found.classifiers) == 10 * 16 - 2 * 16  # type: ignore[attr-defined]
     assert found.networks == ()
     assert np.isfinite(found.held).all()
-    risk = found.rules.risk(found.held)
     labels = np.array([e.label for e in train])
-    assert risk[labels == 1].mean() > 0.7
-    assert risk[labels == 0].mean() < 0.3
+    assert found.held_risk[labels == 1].mean() > 0.7
+    assert found.held_risk[labels == 0].mean() < 0.3

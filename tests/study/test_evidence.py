@@ -20,7 +20,8 @@ from fidgety.simulate import simulate_study
 from fidgety.study import crossfit, selftest
 from fidgety.study.examples import Example
 from fidgety.study.experiment import cross_validate
-from fidgety.study.explanation_scores import explanation_scores, measures_of, truth_of_clips
+from fidgety.study.explanation_measures import measures_of, truth_of_clips
+from fidgety.study.explanation_scores import explanation_scores
 from fidgety.study.final import train_final
 from fidgety.study.fold_models import fold_model
 from fidgety.study.learning_curve import infants_for_curve, learning_curve
@@ -63,7 +64,8 @@ def test_a_bench_of_poorer_input(whole, done):
         (model, name) for model in ("stam", "quantiles") for name in LINES
     }
     for line in found.lines:
-        assert line.infants + line.refused == 12
+        assert line.recordings + line.refused == 12
+        assert line.infants == line.recordings  # one each
         if line.perturbation == "none":
             assert line.difference == pytest.approx(0.0)
             assert line.holds
@@ -83,7 +85,7 @@ def test_longer_recordings_are_of_other_infants(whole, done, tmp_path):
     found = robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=other)
     lengths = {line.perturbation: line for line in found.lines if line.group == "length"}
     assert set(lengths) == {"length-30", "length-60", "length-120", "length-300"}
-    assert lengths["length-60"].infants + lengths["length-60"].refused == 4
+    assert lengths["length-60"].recordings + lengths["length-60"].refused == 4
     with pytest.raises(StudyError, match="E286"):
         robustness(whole, done, models=["quantiles"], perturbations=["none"], longer=whole)
     simulate_study(tmp_path / "again", infants=4, seconds=23.0, fps=15.0, seed=3, difficulty="easy")
@@ -100,7 +102,7 @@ def test_results_on_other_longer_recordings_are_not_kept(whole, done, tmp_path):
             whole, done, models=["quantiles"], perturbations=["none"], longer=Study.open(folder)
         )
         (line,) = (line for line in found.lines if line.perturbation == "length-30")
-        assert line.infants + line.refused == infants
+        assert line.recordings + line.refused == infants
 
 
 def test_what_cannot_be_perturbed_is_refused(whole, done, tmp_path):
@@ -155,7 +157,7 @@ def test_an_explanation_that_knows_the_truth_scores_one_and_a_blind_one_a_half()
     truth[:16, 3] = 0.9  # fidgety movement in the first clips, of one joint
     right = _inference(np.where(np.arange(40) < 16, -2.0, 1.0), joint=3)
     blind = _inference(rng.normal(size=40), joint=7)
-    found = measures_of(right, blind, truth, rng)
+    found = measures_of(right, blind, truth, rng, right.logit)
     assert found["clip_auc contribution"] == pytest.approx(1.0)
     assert found["joint_auc contribution"] == pytest.approx(1.0)
     assert 0.2 < found["randomised_clip_auc contribution"] < 0.8
@@ -163,7 +165,7 @@ def test_an_explanation_that_knows_the_truth_scores_one_and_a_blind_one_a_half()
     assert found["contribution_sum_error contribution"] < 1e-9
     at = 2  # a fifth of the clips
     assert found["deletion contribution"][at] > 2 * found["random_deletion contribution"][at]
-    assert "clip_auc attention" not in measures_of(right, blind, np.zeros((40, 18)), rng)
+    assert "clip_auc attention" not in measures_of(right, blind, np.zeros((40, 18)), rng, 0.0)
 
 
 def _inference(pull, joint):
@@ -178,24 +180,26 @@ def _inference(pull, joint):
 
 def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
     done = train_final(whole, inner=2, name="both")
-    assert (done.members, done.infants, done.abnormal) == (2, 12, 6)
+    assert (done.members, done.infants, done.abnormal) == (3, 12, 6)
     model = TrainedModel.load(done.folder / "model.fidgety")
-    assert len(model.networks) == 2
+    assert len(model.networks) == 3
     assert model.checkpoint.cohort is not None
     assert model.checkpoint.cohort.n_infants == 12
     assert len(model.checkpoint.metrics["scores"]) == 12
     assert model.checkpoint.metrics["part"] == "out-of-fold"
     said = Assessor(model).assess(whole.pose_path("s0000"), age_weeks=13.0)  # type: ignore[arg-type]
     assert said.interval is not None
-    assert "2 members" in said.content["interval_of"]
+    assert "3 members" in said.content["interval_of"]
     assert len(said.content["cohort"]["scores"]) == 12
     with pytest.raises(StudyError, match="E275"):
         train_final(whole, inner=2, name="both")
     with pytest.raises(StudyError, match="E277"):
         train_final(whole, method="quantiles")
+    with pytest.raises(ConfigError, match=r"E702 1 inner folds for a final model"):
+        train_final(whole, inner=1)
 
 
-def test_members_of_the_final_model_leave_infants_out_once(whole, monkeypatch):
+def test_members_of_the_final_model_leave_every_infant_out(whole, monkeypatch):
     left = []
     scores = crossfit.scores
 
@@ -205,7 +209,9 @@ def test_members_of_the_final_model_leave_infants_out_once(whole, monkeypatch):
 
     monkeypatch.setattr(crossfit, "scores", spy)
     train_final(whole, inner=3, name="three")
-    assert sum(map(len, left)) == len(set.union(*left)) == 12
+    assert sum(map(len, left[:3])) == len(set.union(*left[:3])) == 12
+    assert len(left) == 4
+    assert len(left[3]) == 4
 
 
 def blocks(root, infants: int = 12, recordings: int = 3, frames: int = 60) -> Study:

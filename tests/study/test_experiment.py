@@ -90,7 +90,11 @@ def test_no_model_is_asked_about_what_it_was_fitted_to(study, tmp_path, monkeypa
         METHODS, "quantiles", replace(METHODS["quantiles"], classifier=lambda: Spy(log))
     )
     cross_validate(study, ["quantiles"], tmp_path, folds=2, inner=2)
-    assert len(log) == 2 * (2 + 1)  # two inner parts and the whole training part
+    infants = [len(set(fitted)) for fitted, _ in log]
+    assert len(log) == 2 * (4 + 4)  # a fold: its members, each asked about those it left out,
+    assert (
+        max(infants) < 5
+    )  # and about the test infants; none is fitted to all of the training part
     for fitted, asked in log:
         assert not set(fitted) & set(asked)
 
@@ -119,13 +123,14 @@ def test_nothing_of_a_fold_sees_its_test_infants(study, tmp_path, monkeypatch):
     cross_validate(study, ["stam"], tmp_path, folds=2, inner=2)
     for fold, split in enumerate(make_splits(study, 2, 0, 0.0)):
         train, test = set(split.train), set(split.test)
-        members, scored = fitted[2 * fold : 2 * fold + 2], asked[4 * fold : 4 * fold + 4]
-        held = scored[:2]
+        members, scored = fitted[3 * fold : 3 * fold + 3], asked[6 * fold : 6 * fold + 6]
+        held = scored[:3]
         assert all(member | out == train for member, out in zip(members, held, strict=True))
         assert all(not member & out for member, out in zip(members, held, strict=True))
         assert held[0] | held[1] == train
         assert not held[0] & held[1]
-        assert scored[2:] == [test, test]
+        assert held[2] < train
+        assert scored[3:] == [test, test, test]
         assert ruled[fold] == (train, train)
 
 
@@ -165,7 +170,7 @@ def test_the_training_part_chooses_among_candidates(study, tmp_path, monkeypatch
     good = METHODS["quantiles"]
     both = {"constant": replace(good, classifier=Constant), "quantiles": good}
     # Labels are planted in speed, so that quantiles are right in every inner fold.
-    monkeypatch.setattr(crossfit, "_held_auc", lambda train, held: float(np.ptp(held)))
+    monkeypatch.setattr(crossfit, "_held_auc", lambda train, table: float(np.nanstd(table)))
     monkeypatch.setitem(METHODS, "chosen", replace(good, candidates=both))
     cross_validate(study, ["chosen"], tmp_path, folds=2, inner=2)
     for fold in range(2):

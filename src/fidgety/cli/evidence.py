@@ -31,8 +31,9 @@ __all__ = [
 @click.option(
     "--inner",
     type=int,
-    help="Inner folds of each training part: members of a network's ensemble, and what calibration "
-    "rests on. 3 by default, fewer in a small study; 1 is cheapest.",
+    help="Inner folds of each training part: a member of the ensemble for each and a further one; "
+    "calibration rests on them. 3 by default, fewer in a small study. 1 is cheapest: one member, "
+    "and calibration by a fifth of the infants.",
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option(

@@ -69,7 +69,12 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
     is_flag=True,
     help="Train an ensemble on all infants instead of one fold: the model to assess with.",
 )
-@click.option("--inner", default=5, show_default=True, help="With --final: members.")
+@click.option(
+    "--inner",
+    default=5,
+    show_default=True,
+    help="With --final: parts of the infants, each left out by a member; a further one is added.",
+)
 def train_command(study: Path, **given: Any) -> None:
     """Train a network on one fold of STUDY (a folder or its config.yaml).
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,7 @@ from fidgety.statistics.arrays import numbers_from
 __all__ = ["Rules", "fit_rules"]
 
 FALSE_ALARM = 0.05  # of the scope check
+HALF = 0.5  # the risk between the sides where none was chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,14 @@ class Rules:
         if self.calibrator is None:
             return np.asarray(scores, dtype=np.float64)
         return self.calibrator.probability(logits(scores))
+
+    @property
+    def cut(self) -> float:
+        """Calibrated risk from which a recording is called abnormal where an answer is forced.
+
+        The threshold, or a half where none was chosen.
+        """
+        return HALF if self.threshold is None else self.threshold
 
     def decide(self, scores: ArrayLike) -> NDArray[np.str_] | None:
         """``"abnormal"``, ``"normal"`` or ``"cannot_say"``; None without an abstention rule."""
@@ -107,6 +116,7 @@ def fit_rules(
     feature_names: Sequence[str] = (),
     feature_infants: Sequence[str] = (),
     error: float = 0.1,
+    calibration: Literal["platt", "anchored"] = "platt",
 ) -> Rules:
     """Fit the rules on infants that the scoring model did not see.
 
@@ -118,10 +128,13 @@ def fit_rules(
         The training cohort for the scope, as `scope_table`; rows with missing values are left out.
     error : float
         Stated error rate of the abstention.
+    calibration : {"platt", "anchored"}
+        As `fidgety.statistics.fit_calibrator`: ``anchored`` for scores that were trained to be
+        risks.
     """
     x = logits(scores)
     y = np.asarray(labels, dtype=np.int64)
-    calibrator = fit_calibrator(x, y, infants=infants)
+    calibrator = fit_calibrator(x, y, infants=infants, method=calibration)
     label = dict(zip(infants, y.tolist(), strict=True))
     fewest = min(sum(own == wanted for own in label.values()) for wanted in (0, 1))
     supported = fewest >= math.ceil(1 / error - 1 - 1e-9)

@@ -34,7 +34,11 @@ if TYPE_CHECKING:  # neither is needed for an exported model
     from fidgety.models.fast import OnArrays
     from fidgety.models.network import Network
 
-__all__ = ["TrainedModel"]
+__all__ = ["UNASSESSABLE", "TrainedModel"]
+
+# Reasons that show only once a recording is cleaned, cut and looked at; they refuse it like the
+# quality gate's own.
+UNASSESSABLE = ("E105", "E108", "E131")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,10 @@ from fidgety.statistics.auc import (
     auc_interval,
     roc_auc,
 )
+from fidgety.statistics.averaging import (
+    Averaged,
+    as_of_mean,
+)
 from fidgety.statistics.calibration import (
     Calibration,
     ReliabilityBin,
@@ -91,6 +95,7 @@ __all__ = [
     "AbstentionRates",
     "AbstentionRule",
     "AveragePrecision",
+    "Averaged",
     "BetaCalibrator",
     "Calibration",
     "Calibrator",
@@ -112,6 +117,7 @@ __all__ = [
     "SubgroupTable",
     "abstention_from_dict",
     "abstention_rates",
+    "as_of_mean",
     "auc_half_width",
     "auc_interval",
     "auc_standard_error",

@@ -1,13 +1,16 @@
 """From score to risk: calibrators for few infants, small enough to travel in a checkpoint.
 
 The default, ``platt``, is a logistic curve fitted to smoothed targets: two parameters, which is
-what 20 to 200 infants can pay for, and finite where the scores part the classes.
-``docs/statistics.md`` has the simulation behind the choice.
+what 20 to 200 infants can pay for, and finite where the scores part the classes. ``anchored`` is
+for scores that were trained to be logits and need little change: it departs from them only as far
+as the infants demand. A risk never falls with the score: where the fitted slope would, it is 0, and
+every risk is the prevalence. ``docs/statistics.md`` has the simulations behind these choices.
 
 Sources
 -------
 Platt (1999), with the target smoothing; Lin, Lin, Weng (2007) Mach Learn 68:267.
-Firth (1993) Biometrika 80:27; Kull, Silva Filho, Flach (2017) AISTATS, beta calibration.
+Steyerberg et al. (2004) Stat Med 23:2567, shrinkage towards the model as it is; Firth (1993)
+Biometrika 80:27; Kull, Silva Filho, Flach (2017) AISTATS, beta calibration.
 Zadrozny, Elkan (2002) KDD, isotonic regression.
 """
 
@@ -41,8 +44,10 @@ __all__ = [
     "fit_calibrator",
 ]
 
-Method = Literal["platt", "firth", "logistic", "beta", "isotonic"]
-_METHODS = ("platt", "firth", "logistic", "beta", "isotonic")
+Method = Literal["platt", "anchored", "firth", "logistic", "beta", "isotonic"]
+_METHODS = ("platt", "anchored", "firth", "logistic", "beta", "isotonic")
+# Of `anchored`: intercept and slope before any infant was seen, mean and standard deviation.
+_ANCHOR = (np.array([0.0, 1.0]), np.array([1.0, 0.5]))
 
 
 class Calibrator(Protocol):
@@ -64,6 +69,7 @@ class LogisticCalibrator:
     Parameters
     ----------
     slope, intercept : float
+        The slope is never negative as fitted here.
     method : str
         How they were fitted.
     infants : int
@@ -166,11 +172,12 @@ def fit_calibrator(
         1 = abnormal.
     infants : sequence (n,), optional
         Infant of each recording; each infant then counts once, shared over its recordings.
-    method : {"platt", "firth", "logistic", "beta", "isotonic"}
-        ``platt``: logistic curve on smoothed targets, the default. ``firth``: logistic curve with
-        Firth's penalty. ``logistic``: plain maximum likelihood, from some hundred infants on.
-        ``beta``: three parameters on smoothed targets, for logits that saturate. ``isotonic``: any
-        rising curve, from about a thousand infants on.
+    method : {"platt", "anchored", "firth", "logistic", "beta", "isotonic"}
+        ``platt``: logistic curve on smoothed targets, the default. ``anchored``: logistic curve
+        with a prior at slope 1 and intercept 0, for logits of a model trained by log loss.
+        ``firth``: logistic curve with Firth's penalty. ``logistic``: plain maximum likelihood, from
+        some hundred infants on. ``beta``: three parameters on smoothed targets, for logits that
+        saturate. ``isotonic``: any rising curve, from about a thousand infants on.
 
     Returns
     -------
@@ -196,19 +203,8 @@ def fit_calibrator(
         )
     if method == "beta":
         return _beta(data, weights)
-    # Standardised for Newton's method only; the fit itself does not depend on it.
-    centre, scale = float(data.scores.mean()), float(data.scores.std())
-    columns = np.ones((len(data.labels), 1))
-    if np.ptp(data.scores) > 0:
-        columns = np.column_stack([columns, (data.scores - centre) / scale])
-    targets = _smoothed(data, weights) if method == "platt" else data.labels.astype(np.float64)
-    found = fit_logistic(columns, targets, weights=weights, firth=method == "firth")
-    if len(found) == 1:  # scores that do not vary tell the prevalence, no more
-        return LogisticCalibrator(0.0, float(found[0]), method, data.infants)
-    b0, b1 = found
-    return LogisticCalibrator(
-        float(b1 / scale), float(b0 - b1 * centre / scale), method, data.infants
-    )
+    slope, intercept = _line(data, weights, method)
+    return LogisticCalibrator(slope, intercept, method, data.infants)
 
 
 def calibrator_from_dict(content: Mapping[str, Any]) -> Calibrator:
@@ -250,6 +246,33 @@ def _smoothed(data: Cohort, weights: Floats) -> Floats:
     """Platt's targets: (n1 + 1) / (n1 + 2) and 1 / (n0 + 2), counted in infants."""
     n1, n0 = float(weights[data.positive].sum()), float(weights[~data.positive].sum())
     return np.where(data.positive, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
+
+
+def _line(data: Cohort, weights: Floats, method: str) -> tuple[float, float]:
+    """Slope, not negative, and intercept of a logistic curve."""
+    targets = data.labels.astype(np.float64)
+    if method == "platt":
+        targets = _smoothed(data, weights)
+    ones = np.ones((len(data.labels), 1))
+    if np.ptp(data.scores) > 0:
+        # Standardised for Newton's method only, unless a prior speaks of the scores as they are.
+        centre, scale = float(data.scores.mean()), float(data.scores.std())
+        if method == "anchored":
+            centre, scale = 0.0, 1.0
+        columns = np.column_stack([ones, (data.scores - centre) / scale])
+        b0, b1 = fit_logistic(
+            columns,
+            targets,
+            weights=weights,
+            firth=method == "firth",
+            prior=_ANCHOR if method == "anchored" else None,
+        )
+        if b1 > 0:
+            return float(b1 / scale), float(b0 - b1 * centre / scale)
+    # Scores that do not vary, or fall as the risk rises, tell the prevalence, no more.
+    prior = (_ANCHOR[0][:1], _ANCHOR[1][:1]) if method == "anchored" else None
+    alone = fit_logistic(ones, targets, weights=weights, firth=method == "firth", prior=prior)
+    return 0.0, float(alone[0])
 
 
 def _beta(data: Cohort, weights: Floats) -> BetaCalibrator:

@@ -22,19 +22,28 @@ def fit_logistic(
     weights: Floats | None = None,
     offset: Floats | float = 0.0,
     firth: bool = False,
+    prior: tuple[Floats, Floats] | None = None,
 ) -> Floats:
     """Coefficients (p,) of a logistic regression on `columns` (n, p); targets within 0 and 1.
 
-    Newton steps, halved until the likelihood no longer falls. Without `firth`, the caller has made
-    sure that the maximum exists (see `separated`).
+    `prior` holds mean and standard deviation (p,) of a normal prior: the mode is found. Newton
+    steps, halved until the likelihood no longer falls. Without `firth` or `prior`, the caller has
+    made sure that the maximum exists (see `separated`).
     """
     w = np.ones(len(targets)) if weights is None else weights
+    middle, spread_of = (0.0, np.inf) if prior is None else prior
+    pull = np.broadcast_to(1 / np.square(spread_of), columns.shape[1])  # (p,)
+
+    def objective(beta: Floats) -> float:
+        held = 0.5 * float(pull @ np.square(beta - middle))
+        return _objective(columns, targets, w, offset, beta, firth) - held
+
     beta = np.zeros(columns.shape[1])
-    now = _objective(columns, targets, w, offset, beta, firth)
+    now = objective(beta)
     then = now
     for _ in range(100):
         p = expit(columns @ beta + offset)
-        information = (columns * (w * p * (1 - p))[:, None]).T @ columns
+        information = (columns * (w * p * (1 - p))[:, None]).T @ columns + np.diag(pull)
         residual = w * (targets - p)
         if firth:
             spread = w * p * (1 - p)
@@ -42,9 +51,11 @@ def fit_logistic(
                 "ij,ij->i", columns, np.linalg.solve(information, columns.T).T
             )
             residual = residual + leverage * (0.5 - p)
-        step = np.linalg.lstsq(information, columns.T @ residual, rcond=None)[0]
+        step = np.linalg.lstsq(
+            information, columns.T @ residual - pull * (beta - middle), rcond=None
+        )[0]
         for _ in range(30):
-            then = _objective(columns, targets, w, offset, beta + step, firth)
+            then = objective(beta + step)
             if then >= now - 1e-12:
                 break
             step = step / 2

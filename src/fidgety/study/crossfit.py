@@ -2,9 +2,11 @@
 
 The infants of the training part are dealt to inner parts. For each inner part one member is fitted
 to the other infants and scores the infants left out, so that every training infant has a score from
-a member that never saw it. On these scores, and on nothing else, calibration, threshold and
-abstention are fitted. A network is then used as the ensemble of its members, which costs no further
-training; a plain classifier is fitted once more to the whole training part, as published.
+a member that never saw it. The infants are then dealt once more, for one further member of a
+network and all of a plain classifier's: infants left out twice show how far members differ. The
+method is used as the ensemble of its members, the mean of their logits. On the scores of infants
+left out, brought to what the ensemble's would be (`fidgety.statistics.as_of_mean`), and on nothing
+else, calibration, threshold and abstention are fitted.
 """
 
 from __future__ import annotations
@@ -12,25 +14,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from fidgety.errors import ConfigError, StudyError
-from fidgety.models.ensemble import pooled
+from fidgety.models.ensemble import logits, pooled
 from fidgety.models.network import Network
 from fidgety.models.rules import Rules, fit_rules
 from fidgety.models.scope import scope_table
-from fidgety.statistics import roc_auc
+from fidgety.statistics import as_of_mean, fit_calibrator, roc_auc
 from fidgety.study.examples import Example
 from fidgety.study.methods import Classifier, Method
 from fidgety.study.names import listing
 from fidgety.study.training import fit, scores
 
-__all__ = ["CrossFit", "cross_fit", "deal_infants", "infants_needed"]
+__all__ = [
+    "CrossFit",
+    "cross_fit",
+    "deal_infants",
+    "fitted_classifiers",
+    "infants_needed",
+    "seed_below",
+]
 
 HOLD_OUT = 5  # with one inner part, a fifth of the infants is left out
 CLASSIFIER_PARTS = 5  # plain classifiers cost next to nothing
+FURTHER = 1  # members of a network from the second dealing: enough to measure how far they differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,28 +55,32 @@ class CrossFit:
         Its settings; where the training part chose among candidates, the chosen ones.
     candidate : str
         Name of the chosen candidate; empty if there was no choice.
-    networks : tuple
+    networks : tuple of Network
         Members of the ensemble, in evaluation mode; empty for a plain classifier.
-    classifier : Classifier or None
-        The plain classifier fitted to the whole training part.
+    classifiers : tuple of Classifier
+        Members of the ensemble; empty for a network.
     held : ndarray (N,)
-        Score of each training recording by a member that never saw its infant; NaN where there is
-        none (one inner part leaves out only some infants).
+        Score of each training recording by members that never saw its infant, uncalibrated; NaN
+        where there is none (one inner part leaves out only some infants).
+    held_risk : ndarray (N,)
+        The same, calibrated as what they are: scores of one member or two, not of the ensemble.
     rules : Rules
-        Calibration, threshold, abstention and scope, fitted on `held`.
+        Calibration, threshold, abstention and scope of the ensemble's scores.
     """
 
     method: Method
     candidate: str
     networks: tuple[Network, ...]
-    classifier: Classifier | None
+    classifiers: tuple[Classifier, ...]
     held: NDArray[np.float64]
+    held_risk: NDArray[np.float64]
     rules: Rules
 
     def scores(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         """Uncalibrated risk (N,): the members' mean on the logit scale."""
-        if self.classifier is not None:
-            return self.classifier.risk(_values(examples))
+        if self.classifiers:
+            values = _values(examples)
+            return pooled(np.stack([member.risk(values) for member in self.classifiers]))
         config = self.method.network
         assert config is not None
         return pooled(np.stack([scores(member, examples, config) for member in self.networks]))
@@ -92,12 +108,13 @@ def cross_fit(
     train : sequence of Example
         The whole training part.
     inner : int
-        Inner parts: members of the ensemble of a network. With 1 a single member is fitted to
-        four fifths of the infants and the rules to the last fifth. Plain classifiers use five
-        parts at least. With 0 a single member, or the classifier, is fitted to all infants and
-        there are no rules: enough where only the order of scores is asked for.
+        Inner parts. From 2 on a network has one member for each and a further one from a second
+        dealing. With 1 a single member is fitted to four fifths of the infants and the rules to the
+        last fifth: the cheapest, and the least that calibration can rest on. Plain classifiers use
+        five parts at least, dealt twice. With 0 a single member is fitted to all infants and there
+        are no rules: enough where only the order of scores is asked for.
     seed : int
-        Of the dealing.
+        Of the dealing and of the members' training.
     error : float
         Stated error rate of the abstention.
     run : Path, optional
@@ -113,7 +130,7 @@ def cross_fit(
     if inner < 0:
         raise ConfigError("E702", f"{inner} inner folds", remedy="Give 0 or more")
     if inner == 0:
-        return _fit_whole(method, train, run)
+        return _fit_whole(method, train, seed, run)
     candidate = ""
     if method.candidates:
         tried = {
@@ -121,23 +138,35 @@ def cross_fit(
             for name, choice in method.candidates.items()
         }
         candidate = max(tried, key=lambda name: _held_auc(train, tried[name]))
-        method, seed = method.candidates[candidate], seed + 1
-    networks, held = _fit_parts(method, train, inner, seed, run)
-    classifier = None
-    if method.classifier is not None:
-        classifier = method.classifier().fit(_values(train), _labels(train))
-    scored = np.flatnonzero(np.isfinite(held))
-    names, table = scope_table([example.sequence for example in train])
-    rules = fit_rules(
-        held[scored],
-        _labels(train)[scored],
-        [train[i].infant_id for i in scored.tolist()],
-        features=table,
-        feature_names=names,
-        feature_infants=[example.infant_id for example in train],
-        error=error,
-    )
-    return CrossFit(method, candidate, networks, classifier, held, rules)
+        method, seed = method.candidates[candidate], _after_choice(seed)
+    members, table = _fit_parts(method, train, inner, seed, run)
+    rules, held_risk = _ruled(method, train, table, len(members), error)
+    networks, classifiers = (members, ()) if method.network is not None else ((), members)
+    held = _held(table)
+    return CrossFit(method, candidate, networks, classifiers, held, held_risk, rules)
+
+
+def fitted_classifiers(
+    method: Method, train: Sequence[Example], *, inner: int, seed: int, candidate: str = ""
+) -> tuple[Classifier, ...]:
+    """The members that `cross_fit` made of a plain classifier, made again.
+
+    Parameters
+    ----------
+    method, train, inner, seed
+        As `cross_fit` had them.
+    candidate : str
+        The one that it chose; empty if there was no choice.
+    """
+    if candidate:
+        method, seed = method.candidates[candidate], _after_choice(seed)
+    members, _ = _fit_parts(method, train, inner, seed, None)
+    return members
+
+
+def seed_below(*of: int) -> int:
+    """A seed that others decide; other ones give another, whatever their order of size."""
+    return int(np.random.SeedSequence(of).generate_state(1)[0])
 
 
 def deal_infants(
@@ -184,45 +213,92 @@ def infants_needed(folds: int, inner: int) -> int:
     return next(n for n in range(folds, folds + 2 * wanted + 2) if n - -(-n // folds) >= wanted)
 
 
-def _fit_whole(method: Method, train: Sequence[Example], run: Path | None) -> CrossFit:
+def _fit_whole(method: Method, train: Sequence[Example], seed: int, run: Path | None) -> CrossFit:
     """One fit to all infants; nothing is held out, so that nothing can be said of its scores."""
-    held = np.full(len(train), np.nan)
-    if method.classifier is not None:
-        classifier = method.classifier().fit(_values(train), _labels(train))
-        return CrossFit(method, "", (), classifier, held, Rules())
-    assert method.network is not None
-    config = replace(method.network, training=replace(method.network.training, patience=None))
-    member = fit(train, (), config, run=_below(run, "member0"), resume=True).model
-    return CrossFit(method, "", (member,), None, held, Rules())
+    member = _member(method, train, seed, _below(run, "member0"))
+    networks, classifiers = ((member,), ()) if method.network is not None else ((), (member,))
+    nothing = np.full(len(train), np.nan)
+    return CrossFit(method, "", networks, classifiers, nothing, nothing, Rules())
 
 
 def _fit_parts(
     method: Method, train: Sequence[Example], inner: int, seed: int, run: Path | None
-) -> tuple[tuple[Network, ...], NDArray[np.float64]]:
-    """Networks, one an inner part, and the scores of the infants that each left out."""
-    parts = inner if method.network is not None else _classifier_parts(train, inner)
-    held = np.full(len(train), np.nan)
-    networks = []
-    for number, rows in enumerate(deal_infants(train, parts, seed)):
+) -> tuple[tuple[Any, ...], NDArray[np.float64]]:
+    """Members, and the logits (members, N) of the infants that each left out; NaN for others."""
+    table, members = [], []
+    for number, rows in enumerate(_left_out(method, train, inner, seed)):
         out = set(rows.tolist())
         kept = [example for i, example in enumerate(train) if i not in out]
         asked = [train[int(i)] for i in rows]
         assert not {e.infant_id for e in kept} & {e.infant_id for e in asked}
-        if method.network is not None:
-            # The last epoch, not the best for the infants left out: they judge, they do not choose.
-            training = method.network.training
-            config = replace(
-                method.network,
-                training=replace(training, seed=training.seed + number, patience=None),
-            )
-            member = fit(kept, (), config, run=_below(run, f"member{number}"), resume=True).model
-            networks.append(member)
-            held[rows] = scores(member, asked, config)
-        else:
-            assert method.classifier is not None
-            first = method.classifier().fit(_values(kept), _labels(kept))
-            held[rows] = first.risk(_values(asked))
-    return tuple(networks), held
+        member = _member(method, kept, seed_below(seed, number), _below(run, f"member{number}"))
+        said = (
+            member.risk(_values(asked))
+            if method.network is None
+            else scores(member, asked, method.network)
+        )
+        members.append(member)
+        table.append(np.full(len(train), np.nan))
+        table[-1][rows] = logits(said)
+    return tuple(members), np.array(table)
+
+
+def _left_out(
+    method: Method, train: Sequence[Example], inner: int, seed: int
+) -> list[NDArray[np.intp]]:
+    """Rows that each member leaves out: all parts of one dealing, and of a second one some."""
+    parts = inner if method.network is not None else _classifier_parts(train, inner)
+    first = deal_infants(train, parts, seed)
+    if parts == 1:
+        return list(first)
+    again = deal_infants(train, parts, seed_below(seed, parts))
+    return [*first, *(again[:FURTHER] if method.network is not None else again)]
+
+
+def _member(method: Method, kept: Sequence[Example], seed: int, run: Path | None) -> Any:
+    """One network or classifier, fitted."""
+    if method.network is None:
+        assert method.classifier is not None
+        return method.classifier().fit(_values(kept), _labels(kept))
+    # The last epoch, not the best for the infants left out: they judge, they do not choose.
+    training = method.network.training
+    config = replace(
+        method.network,
+        training=replace(training, seed=seed_below(training.seed, seed), patience=None),
+    )
+    return fit(kept, (), config, run=run, resume=True).model
+
+
+def _ruled(
+    method: Method, train: Sequence[Example], table: NDArray[np.float64], members: int, error: float
+) -> tuple[Rules, NDArray[np.float64]]:
+    """Rules of the ensemble's scores, and risks of the scores of single members (N,)."""
+    scored = np.flatnonzero(np.isfinite(table).any(axis=0))
+    labels, infants = _labels(train)[scored], [train[i].infant_id for i in scored.tolist()]
+    names, features = scope_table([example.sequence for example in train])
+    # A network's output was trained to be a logit; a classifier's score can be anything.
+    calibration = "platt" if method.network is None else "anchored"
+    rules = fit_rules(
+        expit(as_of_mean(table[:, scored], labels, infants, members=members).scores),
+        labels,
+        infants,
+        features=features,
+        feature_names=names,
+        feature_infants=[example.infant_id for example in train],
+        error=error,
+        calibration=calibration,
+    )
+    alone = logits(_held(table)[scored])
+    risk = np.full(len(train), np.nan)
+    risk[scored] = fit_calibrator(alone, labels, infants, method=calibration).probability(alone)
+    return rules, risk
+
+
+def _held(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Score (N,) by the members that left each recording out; NaN where none did."""
+    count = np.isfinite(table).sum(axis=0)
+    total = np.where(np.isfinite(table), table, 0.0).sum(axis=0)
+    return expit(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _classifier_parts(train: Sequence[Example], inner: int) -> int:
@@ -232,9 +308,14 @@ def _classifier_parts(train: Sequence[Example], inner: int) -> int:
     return max(inner, min(CLASSIFIER_PARTS, smaller))
 
 
-def _held_auc(train: Sequence[Example], held: NDArray[np.float64]) -> float:
+def _held_auc(train: Sequence[Example], table: NDArray[np.float64]) -> float:
+    held = _held(table)
     scored = np.isfinite(held)
     return float(roc_auc(held[scored], _labels(train)[scored]))
+
+
+def _after_choice(seed: int) -> int:
+    return seed_below(seed, 1 << 16)
 
 
 def _below(run: Path | None, name: str) -> Path | None:

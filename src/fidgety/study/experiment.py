@@ -7,7 +7,6 @@ scores of training infants by members that did not see them (`fidgety.study.cros
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -24,7 +23,7 @@ from fidgety.files import make_folder, write_json
 from fidgety.models.checkpoint import Checkpoint, save_checkpoint
 from fidgety.study.batch import Outcome, State, run_batch
 from fidgety.study.copies import file_digest
-from fidgety.study.crossfit import CrossFit, cross_fit, infants_needed
+from fidgety.study.crossfit import CrossFit, cross_fit, infants_needed, seed_below
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.names import listing
@@ -81,6 +80,8 @@ class Task:
         Inner folds.
     error : float
         Stated error rate of the abstention.
+    seed : int
+        Of the inner dealing and of the members' training.
     """
 
     study: Study
@@ -91,6 +92,7 @@ class Task:
     split: Split
     inner: int = INNER
     error: float = 0.1
+    seed: int = 0
 
     @property
     def name(self) -> str:
@@ -134,7 +136,8 @@ def cross_validate(
         Folder for the results; ``predictions.csv`` and ``decisions.csv`` are written when all folds
         are done.
     folds, repeats, seed : int
-        Parts the infants are dealt to; how often they are dealt anew; what is drawn from.
+        Parts the infants are dealt to; how often they are dealt anew; what is drawn from: folds,
+        inner folds and the weights that training begins with.
     inner : int, optional
         Inner folds of each training part, as `fidgety.study.crossfit.cross_fit`; by default three,
         or as many as the smaller class has infants for.
@@ -193,11 +196,12 @@ def tasks_of(study: Study, root: Path, methods: Sequence[str], *, repeats: int) 
     inner = {name: about["methods"][name]["inner"] for name in methods}
     error = about.get("error", Task.error)
     return [
-        Task(study, root, name, METHODS[name], repeat, split, inner[name], error)
+        Task(study, root, name, METHODS[name], repeat, split, inner[name], error,
+             seed_below(about["seed"], repeat, split.fold))
         for repeat, splits in enumerate(repeated)
         for split in splits
         for name in methods
-    ]
+    ]  # fmt: skip
 
 
 def examples_by_profile(task: Task, infants: Sequence[str]) -> list[Example]:
@@ -247,7 +251,7 @@ def _work(task: Task) -> None:
     test = examples_by_profile(task, task.split.test)
     assert not {e.infant_id for e in train} & {e.infant_id for e in test}
     fitted = cross_fit(
-        task.method, train, inner=task.inner, seed=task.split.fold, error=task.error,
+        task.method, train, inner=task.inner, seed=task.seed, error=task.error,
         run=task.folder,
     )  # fmt: skip
     predictions, decisions = _predict(task, fitted, test)
@@ -259,6 +263,8 @@ def _work(task: Task) -> None:
             "train": list(task.split.train),
             "test": list(task.split.test),
             "inner": task.inner,
+            "seed": task.seed,
+            "members": len(fitted.networks) or len(fitted.classifiers),
             "candidate": fitted.candidate,
             "rules": fitted.rules.to_dict(),
             "seconds": round(time.perf_counter() - began, 1),
@@ -283,7 +289,6 @@ def _predict(
     scores = fitted.scores(test)
     rules = fitted.rules
     risks, said = rules.risk(scores), rules.decide(scores)
-    threshold = 0.5 if rules.threshold is None else rules.threshold
     predictions, decisions = [], []
     for n, example in enumerate(test):
         inside = rules.scope_of(example.sequence)
@@ -295,8 +300,8 @@ def _predict(
         decisions.append(
             Decided(
                 *of,
-                threshold,
-                "abnormal" if risks[n] >= threshold else "normal",
+                rules.cut,
+                "abnormal" if risks[n] >= rules.cut else "normal",
                 "" if said is None else str(said[n]),
                 "" if inside is None else "yes" if inside.in_scope else "no",
             )
@@ -367,7 +372,7 @@ def _claim(
             for r in study.recordings
         ],
     }
-    made_of = {name: {**_plain(METHODS[name]), "inner": inner} for name in methods}
+    made_of = {name: {**METHODS[name].to_dict(), "inner": inner} for name in methods}
     if (root / "experiment.json").exists():
         standing = noted(root)
         known = standing.get("methods", {})
@@ -382,10 +387,3 @@ def _claim(
             )
         made_of = {**known, **made_of}
     note(root, **identity, methods=made_of)
-
-
-def _plain(method: Method) -> dict[str, Any]:
-    network = None if method.network is None else method.network.to_dict()
-    choices = {name: _plain(choice) for name, choice in method.candidates.items()}
-    plain = {"profile": method.profile, "network": network, "candidates": choices}
-    return json.loads(json.dumps(plain))

@@ -1,14 +1,14 @@
 """The model that is used afterwards: an ensemble over all infants of a study, with its rules.
 
 No infant is set aside for good. The infants are dealt to inner folds; each member leaves one of
-them out and scores it, so that every infant has a score from a member that never saw it. These
-scores calibrate the ensemble, set its threshold and abstention, and stand in its report as the
+them out and scores it, so that every infant has a score from a member that never saw it. Brought to
+what the mean of all members would show (`fidgety.study.crossfit`), these scores calibrate the
+ensemble and set its threshold and abstention; as they are, they stand in its report as the
 cohort's.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fidgety.engines import Engine
-from fidgety.errors import StudyError
+from fidgety.errors import ConfigError, StudyError
 from fidgety.files import parse_json, write_json
 from fidgety.models.checkpoint import save_checkpoint
 from fidgety.statistics import AUC, auc_interval
@@ -94,7 +94,8 @@ def train_final(
     method : str
         A network among `METHODS`.
     inner : int
-        Members, each trained without a part of the infants; at least 2.
+        Parts of the infants, 2 or more: one member is trained without each, and a further one
+        without a part of a second dealing.
     seed : int
         Of the dealing of the infants.
     error : float
@@ -106,6 +107,8 @@ def train_final(
 
     Raises
     ------
+    ConfigError
+        E702 if `inner` is below 2.
     StudyError
         E213 a class smaller than `inner`, E275 another finished model in the folder, E277 the
         method is no network; else as `cross_fit`.
@@ -120,11 +123,18 @@ def train_final(
             f"{method} is no network",
             remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
         )
+    if inner < 2:
+        raise ConfigError(
+            "E702",
+            f"{inner} inner folds for a final model",
+            why="every infant must be left out by a member",
+            remedy="Give 2 or more",
+        )
     check_classes(study)
     folder = final_folder(study, method, name)
     _claim(folder, study, {
-        "method": method, "network": json.loads(json.dumps(chosen.network.to_dict())),
-        "inner": max(inner, 2), "seed": seed, "error": error, "fps": fps, "channels": channels,
+        "method": method, **chosen.to_dict(),
+        "inner": inner, "seed": seed, "error": error, "fps": fps, "channels": channels,
     })  # fmt: skip
     make = partial(make_sequence, study, folder, chosen.profile, fps, channels)
     refuse_failures(run_batch(make, sorted(study.by_name), workers=workers), "recordings")
@@ -134,7 +144,7 @@ def train_final(
         for r in study.recordings
     ]
     fitted = cross_fit(
-        chosen, examples, inner=max(inner, 2), seed=seed, error=error, run=folder / "members"
+        chosen, examples, inner=inner, seed=seed, error=error, run=folder / "members"
     )
     infants = [example.infant_id for example in examples]
     labels = np.array([example.label for example in examples])
@@ -161,7 +171,7 @@ def _metrics(fitted: CrossFit, examples: list[Example], auc: AUC) -> dict[str, A
     """What the model file says of it: all from scores of infants left out."""
     labels = [example.label for example in examples]
     infants = [example.infant_id for example in examples]
-    risks = fitted.rules.risk(fitted.held)
+    risks = fitted.held_risk
     by_infant: dict[str, list[float]] = {}
     for infant, risk in zip(infants, risks, strict=True):
         by_infant.setdefault(infant, []).append(float(risk))
@@ -187,10 +197,9 @@ def _metrics(fitted: CrossFit, examples: list[Example], auc: AUC) -> dict[str, A
 def _write_table(
     folder: Path, method: str, fitted: CrossFit, examples: list[Example]
 ) -> None:  # fmt: skip
-    risks = fitted.rules.risk(fitted.held)
     rows = [
         Prediction(method, 0, 0, e.infant_id, e.recording, e.label, float(score), float(risk))
-        for e, score, risk in zip(examples, fitted.held, risks, strict=True)
+        for e, score, risk in zip(examples, fitted.held, fitted.held_risk, strict=True)
     ]
     write_table(folder / "predictions.csv", rows)
 

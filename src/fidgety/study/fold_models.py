@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from fidgety.errors import StudyError
 from fidgety.files import parse_json
+from fidgety.models.ensemble import pooled
 from fidgety.models.rules import Rules
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import PoseSequence
 from fidgety.study.copies import file_digest
+from fidgety.study.crossfit import fitted_classifiers
 from fidgety.study.experiment import Task, examples_by_profile, tasks_of
 from fidgety.study.methods import METHODS, Classifier
 from fidgety.study.predictions import noted
@@ -39,23 +41,23 @@ class FoldModel:
         Calibration, threshold, abstention, scope.
     trained : TrainedModel or None
         A network's ensemble.
-    classifier : Classifier or None
-        A plain classifier, fitted again to the same training part.
+    classifiers : tuple of Classifier
+        The members of a plain classifier's ensemble, fitted again to the same training infants.
     """
 
     task: Task
     test: frozenset[str]
     rules: Rules
     trained: TrainedModel | None
-    classifier: Classifier | None
+    classifiers: tuple[Classifier, ...] = ()
 
     def scores(self, sequences: Sequence[PoseSequence]) -> NDArray[np.float64]:
         """Uncalibrated risk (N,)."""
         if self.trained is not None:
             risks = [self.trained.infer(self.trained.clips(s)).risk for s in sequences]
             return np.array(risks)
-        assert self.classifier is not None
-        return self.classifier.risk([sequence.values for sequence in sequences])
+        values = [sequence.values for sequence in sequences]
+        return pooled(np.stack([member.risk(values) for member in self.classifiers]))
 
 
 def fold_model(task: Task) -> FoldModel:
@@ -78,18 +80,35 @@ def fold_model(task: Task) -> FoldModel:
     rules = Rules.from_dict(about["rules"])
     if task.method.network is not None:
         trained = TrainedModel.load(task.folder / "model.fidgety")
-        return FoldModel(task, frozenset(test), rules, trained, None)
-    chosen = task.method.candidates.get(about.get("candidate") or "", task.method)
-    assert chosen.classifier is not None
-    examples = examples_by_profile(task, task.split.train)
-    labels = np.array([example.label for example in examples], dtype=np.int64)
-    classifier = chosen.classifier().fit([e.sequence.values for e in examples], labels)
-    return FoldModel(task, frozenset(test), rules, None, classifier)
+        return FoldModel(task, frozenset(test), rules, trained)
+    members = fitted_classifiers(
+        task.method,
+        examples_by_profile(task, task.split.train),
+        inner=about["inner"],
+        seed=about["seed"],
+        candidate=about.get("candidate", ""),
+    )
+    return FoldModel(task, frozenset(test), rules, None, members)
+
+
+def cached_model(study_root: Path, root: Path, label: str, fold: int) -> FoldModel:
+    """As `fold_model` for a fold of the first repeat, kept for the life of a process.
+
+    What is kept counts only while the files of the fold are the ones it was made from.
+    """
+    folder = root / "folds" / f"repeat0_fold{fold}" / label
+    stamps = tuple(
+        (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in (root / "experiment.json", folder / "fold.json", folder / "model.fidgety")
+        if path.exists()
+    )
+    return _cached_model(study_root, root, label, fold, stamps)
 
 
 @lru_cache(maxsize=256)
-def cached_model(study_root: Path, root: Path, label: str, fold: int) -> FoldModel:
-    """As `fold_model` for a fold of the first repeat, kept for the life of a process."""
+def _cached_model(
+    study_root: Path, root: Path, label: str, fold: int, stamps: tuple[tuple[int, int], ...]
+) -> FoldModel:
     study = Study.open(study_root, skip_unlabelled=True, check_copies=False)
     (task,) = (t for t in tasks_of(study, root, [label], repeats=1) if t.split.fold == fold)
     return fold_model(task)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -146,7 +145,7 @@ def learning_curve(
         for repeat in range(repeats)
         for name in models
     }
-    work = _Work(study, root, test, orders, items, inner, seed)
+    work = _Work(study, root, test, orders, items, inner, seed, (fps, channels))
     refuse_failures(run_batch(work, list(items), progress, workers), "pieces of work")
     points = tuple(point for item in items if (point := work.point_of(item)) is not None)
     found = LearningCurve(points, len(test))
@@ -216,6 +215,7 @@ class _Work:
     items: dict[str, tuple[str, int, int]]
     inner: int
     seed: int
+    told: tuple[float | None, str | None]  # frame rate and channels of sequences made elsewhere
 
     def point_of(self, item: str) -> Point | None:
         """What was measured; None if it was not, or with other infants."""
@@ -264,6 +264,6 @@ class _Work:
         digests = [
             file_digest(self.study.source_path(r.name)) for r in self.study.recordings_of(infants)
         ]
-        network = METHODS[name].network
-        made_of = None if network is None else json.loads(json.dumps(network.to_dict()))
-        return [sorted(self.test), sorted(infants), digests, made_of, self.inner, self.seed]
+        made_of = METHODS[name].to_dict()
+        settings = [made_of, self.inner, self.seed, list(self.told)]
+        return [sorted(self.test), sorted(infants), digests, *settings]

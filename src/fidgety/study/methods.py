@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from inspect import signature
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ from fidgety.motion import ClipConfig, WindowConfig
 from fidgety.study.augment import Augmentation
 from fidgety.study.training import NetworkConfig, TrainingConfig
 
-__all__ = ["METHODS", "Classifier", "Method", "method_named", "names_in"]
+__all__ = ["METHODS", "Classifier", "Method", "method_named", "names_in", "settings_of"]
 
 Sequences = list[NDArray[np.floating]]
 
@@ -68,6 +70,42 @@ class Method:
     network: NetworkConfig | None = None
     classifier: Callable[[], Classifier] | None = None
     candidates: Mapping[str, Method] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that decides what it does, in a plain form: results of another form are others."""
+        content = {
+            "profile": self.profile,
+            "network": None if self.network is None else self.network.to_dict(),
+            "classifier": settings_of(self.classifier),
+            "candidates": {name: choice.to_dict() for name, choice in self.candidates.items()},
+        }
+        return json.loads(json.dumps(content))
+
+
+def settings_of(made: object) -> Any:
+    """What a maker of classifiers was told, for JSON: names of classes, their arguments, defaults.
+
+    Values that are neither plain nor callable are known by their type and, if they have one, name.
+    """
+    if made is None or isinstance(made, bool | int | float | str):
+        return made
+    if isinstance(made, partial):
+        given = {str(k): settings_of(v) for k, v in made.keywords.items()}
+        told = [settings_of(value) for value in made.args]
+        return {**settings_of(made.func), "given": [*told, given]}
+    if isinstance(made, Mapping):
+        return {str(key): settings_of(value) for key, value in made.items()}
+    if isinstance(made, tuple | list):
+        return [settings_of(value) for value in made]
+    if callable(made):
+        name = getattr(made, "__qualname__", type(made).__name__)
+        usual = {
+            key: settings_of(entry.default)
+            for key, entry in signature(made).parameters.items()
+            if entry.default is not entry.empty
+        }
+        return {"made_by": name, "usual": usual}
+    return {"of": type(made).__name__, "name": str(getattr(made, "name", ""))}
 
 
 def _small(

@@ -6,12 +6,10 @@ model of the fold that never saw the infant. What the gate refuses has no score 
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,93 +18,28 @@ from numpy.typing import NDArray
 
 from fidgety.engines import Engine
 from fidgety.errors import ConfigError, PoseError, StudyError
-from fidgety.files import make_folder, parse_json, write_json, write_text
+from fidgety.files import make_folder, parse_json, write_json
 from fidgety.models.ensemble import pooled
+from fidgety.models.trained import UNASSESSABLE
 from fidgety.motion import PoseSequence, pose_sequence
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality import assess_quality, mend
-from fidgety.statistics import auc_interval, calibration, roc_auc
 from fidgety.study.batch import State, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.experiment import refuse_failures
-from fidgety.study.fold_models import cached_model, chosen_models, same_study
+from fidgety.study.fold_models import FoldModel, cached_model, chosen_models, same_study
 from fidgety.study.methods import METHODS
 from fidgety.study.perturb import PERTURBATIONS, perturbed
 from fidgety.study.predictions import noted
 from fidgety.study.preparing import read_recording
 from fidgety.study.profiled import said_of
+from fidgety.study.robustness_lines import LENGTHS_S, Line, Robustness, lines_of, write_csv
 from fidgety.study.sequences import read_sidecar
 from fidgety.study.study import Recording, Study
 
 __all__ = ["LENGTHS_S", "Line", "Robustness", "robustness"]
 
-LENGTHS_S = (30.0, 60.0, 120.0, 300.0)
-COST = 0.05  # AUC that a line may cost
 FILE = "robustness"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One model under one perturbation.
-
-    Parameters
-    ----------
-    model, perturbation, group, setting : str
-        Which, and how much.
-    infants, refused : int
-        Recordings scored, and recordings that the quality gate refused.
-    auc, auc_low, auc_high : float or None
-        Of those scored; None where a class is missing.
-    baseline_auc, difference : float or None
-        AUC of the same recordings unperturbed; how much the perturbation adds to it.
-    slope, ece, brier, brier_prevalence : float or None
-        Calibration of those scored.
-    answered : float or None
-        Share of those scored with an answer by the abstention rule; None without one.
-    holds : bool
-        Whether the line costs at most 0.05 AUC, or the gate refuses such input.
-    """
-
-    model: str
-    perturbation: str
-    group: str
-    setting: str
-    infants: int
-    refused: int
-    auc: float | None
-    auc_low: float | None
-    auc_high: float | None
-    baseline_auc: float | None
-    difference: float | None
-    slope: float | None
-    ece: float | None
-    brier: float | None
-    brier_prevalence: float | None
-    answered: float | None
-    holds: bool
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """All lines of a bench."""
-
-    lines: tuple[Line, ...]
-
-    def table(self) -> str:
-        """A Markdown table."""
-        rows = [
-            "| model | perturbation | AUC | 95 % interval | change | slope | ECE | refused | holds |",  # noqa: E501
-            "|---|---|---|---|---|---|---|---|---|",
-        ]
-        for line in self.lines:
-            span = "" if line.auc_low is None else f"{line.auc_low:.3f} to {line.auc_high:.3f}"
-            rows.append(
-                f"| {line.model} | {line.perturbation} ({line.setting}) | {_told(line.auc)} | "
-                f"{span} | {_told(line.difference, '+')} | {_told(line.slope)} | "
-                f"{_told(line.ece)} | {line.refused} of {line.infants + line.refused} | "
-                f"{'yes' if line.holds else 'no'} |"
-            )
-        return "\n".join(rows)
 
 
 def robustness(
@@ -179,12 +112,15 @@ def robustness(
     if longer is not None:
         items += [f"length-{seconds:g} longer" for seconds in LENGTHS_S]
     refuse_failures(run_batch(work, items, progress, workers), "pieces of work")
-    found = Robustness(tuple(_lines(work, items, chosen)))
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in items:
+        rows[item.split()[0]] += work.rows_of(item) or []
+    found = Robustness(tuple(lines_of(rows, chosen)))
     write_json(root / f"{FILE}.json", {
         "models": chosen, "simulated": study.simulated, "seed": seed,
         "rows": [asdict(line) for line in found.lines],
     })  # fmt: skip
-    _write_csv(root / f"{FILE}.csv", found.lines)
+    write_csv(root / f"{FILE}.csv", found.lines)
     return found
 
 
@@ -245,8 +181,9 @@ class _Work:
             row = _row(recording, made)
             for label, model in models.items() if made else ():
                 assert recording.infant_id in model.test
-                score = model.scores([made[METHODS[label].profile]])
-                row["scores"][label] = _said(score, [model.rules])
+                score = _score([model], made[METHODS[label].profile])
+                if score is not None:
+                    row["scores"][label] = _said(score, [model.rules])
             rows.append(row)
         return rows
 
@@ -263,11 +200,21 @@ class _Work:
             made = _made(pose, {METHODS[m].profile for m in self.models}, recording)
             row = _row(recording, made)
             for label, members in models.items() if made else ():
-                sequence = made[METHODS[label].profile]
-                scores = np.stack([member.scores([sequence]) for member in members])
-                row["scores"][label] = _said(pooled(scores), [m.rules for m in members])
+                score = _score(members, made[METHODS[label].profile])
+                if score is not None:
+                    row["scores"][label] = _said(score, [m.rules for m in members])
             rows.append(row)
         return rows
+
+
+def _score(models: Sequence[FoldModel], sequence: PoseSequence) -> NDArray[np.float64] | None:
+    """Score (1,) of one recording by these models together; None if too little of it is usable."""
+    try:
+        return pooled(np.stack([model.scores([sequence]) for model in models]))
+    except PoseError as error:
+        if error.code not in UNASSESSABLE:
+            raise
+        return None
 
 
 def _said(score: NDArray[np.float64], rules: Sequence[Any]) -> dict[str, Any]:
@@ -285,7 +232,6 @@ def _row(recording: Recording, made: dict[str, PoseSequence]) -> dict[str, Any]:
         "infant_id": recording.infant_id,
         "recording": recording.name,
         "label": recording.label,
-        "refused": not made,
         "scores": {},
     }
 
@@ -310,98 +256,10 @@ def _made(pose: Pose, profiles: set[str], recording: Recording) -> dict[str, Pos
     mended = mend(pose, quality)
     try:
         return {profile: pose_sequence(mended, profile) for profile in profiles}
-    except PoseError:
+    except PoseError as error:
+        if error.code not in UNASSESSABLE:
+            raise
         return {}
-
-
-def _lines(work: _Work, items: Sequence[str], models: Sequence[str]) -> list[Line]:
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for item in items:
-        rows[item.split()[0]] += work.rows_of(item) or []
-    lines = []
-    for model in models:
-        for name, found in rows.items():
-            base = "none" if name in PERTURBATIONS else f"length-{LENGTHS_S[0]:g}"
-            lines.append(_line(model, name, found, rows[base]))
-    return lines
-
-
-def _line(
-    model: str, name: str, rows: list[dict[str, Any]], base: list[dict[str, Any]]
-) -> Line:  # fmt: skip
-    scored = [row for row in rows if model in row["scores"]]
-    plain = {row["recording"]: row for row in base if model in row["scores"]}
-    how = PERTURBATIONS.get(name)
-    group = how.group if how else "length"
-    setting = how.setting if how else f"first {name.split('-')[1]} s, other infants"
-    paired = [row for row in scored if row["recording"] in plain]
-    auc, low, high = _auc(scored, model)
-    before = _area([plain[row["recording"]] for row in paired], model)
-    after = _area(paired, model)
-    change = None if before is None or after is None else after - before
-    slope, ece, brier, brier_prevalence = _calibration(scored, model)
-    said = [row["scores"][model]["decision"] for row in scored]
-    return Line(
-        model=model,
-        perturbation=name,
-        group=group,
-        setting=setting,
-        infants=len(scored),
-        refused=sum(row["refused"] for row in rows),
-        auc=auc,
-        auc_low=low,
-        auc_high=high,
-        baseline_auc=before,
-        difference=change,
-        slope=slope,
-        ece=ece,
-        brier=brier,
-        brier_prevalence=brier_prevalence,
-        answered=None
-        if not said or None in said
-        else float(np.mean([word != "cannot_say" for word in said])),
-        holds=not scored or (change is not None and change >= -COST),
-    )
-
-
-def _arrays(
-    rows: list[dict[str, Any]], model: str, what: str
-) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:
-    values = np.array([row["scores"][model][what] for row in rows])
-    return values, np.array([row["label"] for row in rows]), [row["infant_id"] for row in rows]
-
-
-def _mixed(rows: list[dict[str, Any]]) -> bool:
-    return len({row["label"] for row in rows}) == 2
-
-
-def _area(rows: list[dict[str, Any]], model: str) -> float | None:
-    values, labels, _ = _arrays(rows, model, "score")
-    return float(roc_auc(values, labels)) if _mixed(rows) else None
-
-
-def _auc(rows: list[dict[str, Any]], model: str) -> tuple[float | None, float | None, float | None]:
-    if not _mixed(rows):
-        return None, None, None
-    values, labels, infants = _arrays(rows, model, "score")
-    auc = auc_interval(values, labels, infants=infants)
-    return auc.value, auc.low, auc.high
-
-
-def _calibration(
-    rows: list[dict[str, Any]], model: str
-) -> tuple[float | None, float | None, float | None, float | None]:
-    if not _mixed(rows):
-        return None, None, None, None
-    values, labels, infants = _arrays(rows, model, "probability")
-    found = calibration(values, labels, infants=infants, draws=200)
-    slope = float(found.slope.value)
-    return (
-        slope if np.isfinite(slope) else None,
-        found.ece,
-        float(found.brier.value),
-        found.brier_prevalence,
-    )
 
 
 def _apart(study: Study, other: Study) -> bool:
@@ -420,16 +278,3 @@ def _seed_of(study: Study) -> int | None:
         return int(about["arguments"]["seed"]) if study.simulated else None
     except (OSError, ValueError, TypeError, LookupError):
         return None
-
-
-def _write_csv(path: Path, lines: Sequence[Line]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([entry.name for entry in fields(Line)])
-    for line in lines:
-        table.writerow(["" if value is None else value for value in asdict(line).values()])
-    write_text(path, text.getvalue())
-
-
-def _told(value: float | None, sign: str = "") -> str:
-    return "" if value is None else f"{value:{sign}.3f}"

@@ -306,6 +306,7 @@ def _checkpoint(
             features=table,
             feature_names=names,
             feature_infants=_infants(train),
+            calibration="anchored",
         )
     everyone = [*train, *val]
     return packed([fitted.model], fitted.config, rules, study, everyone, method.profile)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from fidgety.engines import Engine
-from fidgety.errors import StudyError
+from fidgety.errors import ConfigError, StudyError
 from fidgety.files import make_folder, parse_json, write_json
 from fidgety.statistics import auc_interval, compare_auc
 from fidgety.study.batch import State, run_batch
@@ -36,6 +36,7 @@ from fidgety.study.study import Recording, Study
 
 __all__ = ["PIECES", "SelfTest", "pieces_of", "self_test"]
 
+LEAST = 3  # permutations
 PIECES = 3  # of each recording, where infants have only one
 FILE = "self_test.json"
 
@@ -115,7 +116,7 @@ def self_test(
     folds, seed
         As `fidgety.study.experiment.cross_validate`.
     permutations : int
-        How often labels are permuted, at least 3.
+        How often labels are permuted: 3 or more, or their scatter would not be known.
     pieces : int, optional
         Cut each recording into so many, as the published sub-sequences were; by default 3 where
         fewer than half of the infants have several recordings, else none.
@@ -124,9 +125,18 @@ def self_test(
 
     Raises
     ------
+    ConfigError
+        E702 for fewer than 3 permutations.
     StudyError
         As `cross_validate`.
     """
+    if permutations < LEAST:
+        raise ConfigError(
+            "E702",
+            f"{permutations} permutations of the labels",
+            why="an interval over them cannot be given",
+            remedy=f"Give {LEAST} or more",
+        )
     root = make_folder(out)
     method = method_named(model)
     make = _Made(study, root, method.profile, fps, channels)
@@ -137,11 +147,13 @@ def self_test(
         pieces = 0 if 2 * several >= len(counts) else PIECES
     examples = _examples(study, root / "sequences" / method.profile, pieces)
     runs = [Run("infant_wise", "infant"), Run("record_wise", "recording")]
-    for k in range(max(permutations, 3)):
+    for k in range(permutations):
         runs += [Run(f"permuted {k}", unit, seed + k) for unit in ("infant", "recording")]
         runs[-2] = replace(runs[-2], name=f"permuted {k}, infant-wise")
         runs[-1] = replace(runs[-1], name=f"permuted {k}, record-wise")
-    work = _Work(method, examples, folds, seed, {run.name: run for run in runs}, root)
+    work = _Work(
+        method, examples, folds, seed, {run.name: run for run in runs}, root, (fps, channels)
+    )
     refuse_failures(run_batch(work, [run.name for run in runs], progress, workers), "runs")
     content = {
         "model": model,
@@ -203,6 +215,7 @@ class _Work:
     seed: int
     runs: dict[str, Run]
     root: Path
+    told: tuple[float | None, str | None]  # frame rate and channels of sequences made elsewhere
 
     def path(self, run: Run) -> Path:
         return self.root / "self_test" / f"{run.name.replace(', ', '_').replace(' ', '')}.json"
@@ -220,7 +233,7 @@ class _Work:
             out = set(test.tolist())
             train = [e for i, e in enumerate(examples) if i not in out]
             asked = [examples[int(i)] for i in test]
-            fitted = cross_fit(self.method, train, inner=0)
+            fitted = cross_fit(self.method, train, inner=0, seed=self.seed)
             scored[test] = fitted.scores(asked)
         assert np.isfinite(scored).all()
         write_json(self.path(run), {"key": self._key(run), "scores": scored.tolist()})
@@ -238,7 +251,8 @@ class _Work:
         """What must agree for the scores of an earlier run to count."""
         rows = [[e.recording, e.infant_id, e.label] for e in labelled(self.examples, run)]
         total = float(sum(np.nansum(np.abs(e.sequence.values[:2])) for e in self.examples))
-        return [rows, self.folds, self.seed, self.method.about, round(total, 3)]
+        made_of = self.method.to_dict()
+        return [rows, self.folds, self.seed, made_of, list(self.told), round(total, 3)]
 
     def _test_parts(self, examples: Sequence[Example], run: Run) -> list[NDArray[np.intp]]:
         by_infant = run.unit == "infant"
