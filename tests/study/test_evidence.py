@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from learning import TINY, network
 from small_studies import cohort, study_of, write_study
 
 from fidgety.assess import Assessor
-from fidgety.errors import ConfigError, StudyError
+from fidgety.errors import ConfigError, PoseError, StudyError
 from fidgety.models.ensemble import Ensemble
 from fidgety.models.inference import Inference, SummedWindow
+from fidgety.models.quantiles import QuantileRegression
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import ClipConfig, WindowConfig
 from fidgety.simulate import simulate_study
@@ -23,7 +26,7 @@ from fidgety.study.experiment import cross_validate
 from fidgety.study.explanation_measures import measures_of, truth_of_clips
 from fidgety.study.explanation_scores import explanation_scores
 from fidgety.study.final import train_final
-from fidgety.study.fold_models import fold_model
+from fidgety.study.fold_models import FoldModel, cached_model, fold_model
 from fidgety.study.learning_curve import infants_for_curve, learning_curve
 from fidgety.study.methods import METHODS
 from fidgety.study.robustness import robustness
@@ -77,6 +80,43 @@ def test_a_bench_of_poorer_input(whole, done):
     kept = {path: path.stat().st_mtime_ns for path in (done / "robustness").iterdir()}
     assert robustness(whole, done, perturbations=LINES) == found
     assert {path: path.stat().st_mtime_ns for path in (done / "robustness").iterdir()} == kept
+
+
+def test_a_recording_that_cannot_be_scored_counts_as_refused(whole, done, tmp_path, monkeypatch):
+    """It passes the gate, and then no clip of it is usable: that is a refusal, not a crash."""
+    out = tmp_path / "cv"
+    shutil.copytree(done, out)
+    asked = FoldModel.scores
+
+    def scores(self, sequences):
+        if self.trained is not None:
+            raise PoseError("E105", "None of the clips is usable")
+        return asked(self, sequences)
+
+    monkeypatch.setattr(FoldModel, "scores", scores)
+    found = robustness(whole, out, perturbations=["mirror"], seed=5)
+    refused = {(line.model, line.perturbation): line.refused for line in found.lines}
+    assert refused["stam", "mirror"] == refused["stam", "none"] == 12
+    assert refused["quantiles", "mirror"] < 12
+
+    def broken(self, sequences):
+        raise PoseError("E999", "Something else")
+
+    monkeypatch.setattr(FoldModel, "scores", broken)
+    with pytest.raises(StudyError, match=r"E272.*E999"):
+        robustness(whole, out, perturbations=["mirror"], seed=6)
+
+
+def test_a_fold_that_was_made_anew_is_read_anew(whole, done, tmp_path):
+    out = tmp_path / "cv"
+    shutil.copytree(done, out)
+    first = cached_model(whole.root, out, "stam", 0)
+    assert cached_model(whole.root, out, "stam", 0) is first
+    path = out / "folds" / "repeat0_fold0" / "stam" / "fold.json"
+    about = json.loads(path.read_text("utf-8"))
+    about["rules"]["threshold"] = 0.123456
+    path.write_text(json.dumps(about), "utf-8")
+    assert cached_model(whole.root, out, "stam", 0).rules.threshold == 0.123456
 
 
 def test_longer_recordings_are_of_other_infants(whole, done, tmp_path):
@@ -257,6 +297,30 @@ def test_the_self_test_finds_a_method_that_remembers_infants(tmp_path, monkeypat
     assert json.loads((tmp_path / "out" / "self_test.json").read_text("utf-8")) == found
     again = self_test(study, tmp_path / "out", model="memory", folds=3, permutations=4).content
     assert again == found
+    with pytest.raises(ConfigError, match=r"E702 2 permutations.*3 or more"):
+        self_test(study, tmp_path / "out", model="memory", permutations=2)
+
+
+def test_runs_of_other_settings_are_not_kept(tmp_path, monkeypatch):
+    study = blocks(tmp_path / "study")
+    kept = {"folds": 2, "permutations": 3}
+    self_test(study, tmp_path / "out", **kept)
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "self_test").iterdir()}
+
+    def made_again(**more) -> bool:
+        self_test(study, tmp_path / "out", **kept, **more)
+        now = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "self_test").iterdir()}
+        changed = all(now[path] != times[path] for path in times)
+        assert changed or now == times
+        times.update(now)
+        return changed
+
+    assert not made_again()
+    assert made_again(fps=15.0)
+    assert not made_again(fps=15.0)
+    other = replace(METHODS["quantiles"], classifier=partial(QuantileRegression, strength=0.5))
+    monkeypatch.setitem(METHODS, "quantiles", other)
+    assert made_again(fps=15.0)
 
 
 def _with_trait(read):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from fidgety.study.experiment import (
     tasks_of,
 )
 from fidgety.study.fold_models import fold_model
-from fidgety.study.methods import METHODS
+from fidgety.study.methods import METHODS, settings_of
 from fidgety.study.predictions import read_decisions
 from fidgety.study.splits import make_splits
 
@@ -283,3 +284,33 @@ def test_impossible_numbers(study, tmp_path, wrong):
 def test_impossible_models(study, tmp_path, names, code):
     with pytest.raises(ConfigError, match=code):
         cross_validate(study, names, tmp_path)
+
+
+def test_other_settings_of_a_classifier_are_another_experiment(study, tmp_path, monkeypatch):
+    cross_validate(study, ["quantiles"], tmp_path, folds=2, inner=2)
+    other = replace(METHODS["quantiles"], classifier=partial(QuantileRegression, strength=0.5))
+    monkeypatch.setitem(METHODS, "quantiles", other)
+    with pytest.raises(StudyError, match=r"E273.*settings of a model differ"):
+        cross_validate(study, ["quantiles"], tmp_path, folds=2, inner=2)
+
+
+def test_settings_of_makers_are_told_whatever_they_are_made_of():
+    plain = settings_of(QuantileRegression)
+    assert plain == {"made_by": "QuantileRegression", "usual": {"strength": 0.01}}
+    told = settings_of(partial(QuantileRegression, strength=0.5))
+    assert told["given"] == [{"strength": 0.5}]
+    for name, method in METHODS.items():
+        content = method.to_dict()
+        assert content == json.loads(json.dumps(content)), name
+        assert "0x" not in json.dumps(content), name  # an address would differ each time
+    named = {name: json.dumps(METHODS[name].to_dict()) for name in METHODS}
+    assert named["chambers"] != named["chambers-fidgety"] != named["mccay"]
+
+
+def test_the_seed_repeat_and_fold_decide_what_training_begins_with(study, tmp_path):
+    seeds = []
+    for seed in (0, 1):
+        out = tmp_path / str(seed)
+        cross_validate(study, ["mean-speed"], out, folds=2, inner=2, repeats=2, seed=seed)
+        seeds += [task.seed for task in tasks_of(study, out, ["mean-speed"], repeats=2)]
+    assert len(set(seeds)) == 8
