@@ -59,7 +59,10 @@ def test_calibration_is_fitted_to_the_validation_part_only(study):
     examples = examples_of(study, division, "val")
     risks = [model.infer(model.clips(e.sequence)).risk for e in examples]
     expected = fit_calibrator(
-        logits(risks), [e.label for e in examples], infants=[e.infant_id for e in examples]
+        logits(risks),
+        [e.label for e in examples],
+        infants=[e.infant_id for e in examples],
+        method="anchored",
     )
     assert model.rules.calibrator is not None
     grid = np.linspace(0.1, 0.9, 5)
