@@ -119,6 +119,7 @@ def test_the_film_has_the_times_of_the_pose(tmp_path):
     times = [frame.time_s for frame in frames(film)]
     assert times == pytest.approx(recording.pose.time, abs=1e-6)
     assert max(probe(film).size) == 160
+    assert probe(film).simulated  # so that no estimate from it is taken for a child's
 
 
 def test_a_study_with_films(tmp_path):

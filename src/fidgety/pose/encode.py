@@ -26,6 +26,7 @@ def write_video(
     fps: float,
     *,
     quality: int = 23,
+    comment: str = "",
 ) -> Path:
     """Write RGB images as a constant-rate H.264 film (yuv420p, index first); return its path.
 
@@ -39,6 +40,8 @@ def write_video(
         Frames per second.
     quality : int
         x264's constant rate factor: lower is better and larger.
+    comment : str
+        What the file says of itself; nothing by default.
 
     Raises
     ------
@@ -65,6 +68,7 @@ def write_video(
                     "libx264", rate=rate, options={"crf": str(quality), "preset": "veryfast"}
                 )
                 stream.pix_fmt = "yuv420p"
+                out.metadata.update({"comment": comment} if comment else {})
                 for count, image in enumerate(images):
                     if size is None:
                         size = (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)

@@ -45,6 +45,8 @@ class VideoInfo:
         Such as ``"yuv420p10le"``.
     rotation : int
         Degrees clockwise by which the stored picture is turned to stand upright: 0, 90, 180, 270.
+    simulated : bool
+        Whether the file says that it was drawn: `fidgety simulate --films` writes so.
     """
 
     size: tuple[int, int]
@@ -53,6 +55,7 @@ class VideoInfo:
     codec: str
     pixel_format: str
     rotation: int
+    simulated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +100,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             codec=stream.codec_context.name,
             pixel_format=first.format.name,
             rotation=_clockwise(first),
+            simulated=container.metadata.get("comment", "").startswith("simulated"),
         )
 
 

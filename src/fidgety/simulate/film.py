@@ -26,6 +26,7 @@ from fidgety.simulate.solids import Canvas
 __all__ = ["check_longest", "film_pictures", "film_scale", "write_film"]
 
 Floats = NDArray[np.float64]
+COMMENT = "simulated infant, drawn by fidgety"  # what the file says of itself
 BED = -0.30  # height of the mat, trunk lengths
 SHADOW = 0.45  # how dark the body's shadow is
 GRAIN = 2.5  # grey levels of noise in each picture
@@ -122,7 +123,8 @@ def write_film(
     FileError
         E501 to E503 the file cannot be written.
     """
-    return write_video(path, film_pictures(recording, longest, seed), recording.pose.fps)
+    pictures = film_pictures(recording, longest, seed)
+    return write_video(path, pictures, recording.pose.fps, comment=COMMENT)
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:

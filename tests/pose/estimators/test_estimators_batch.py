@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fidgety.errors import ConfigError, FileError, VideoError
-from fidgety.pose.estimators import batch, estimate_many, find_videos
+from fidgety.pose.encode import write_video
+from fidgety.pose.estimators import batch, estimate, estimate_many, find_videos
 from fidgety.pose.pose import read_native
 
 pytest.importorskip("onnx")
@@ -63,6 +64,15 @@ def test_resume_leaves_out_what_is_done(made):
     assert not changed[0].resumed
     anew = estimate_many([folder / "c.mp4"], out, "onnx", resume=False, region=region, **options)
     assert not anew[0].resumed
+
+
+def test_a_drawn_film_stays_simulated(made, tmp_path):
+    folder, _, options = made
+    drawn = write_video(
+        tmp_path / "drawn.mp4", [graphs.picture(0)] * 12, 25.0, comment="simulated infant, drawn"
+    )
+    assert estimate(drawn, "onnx", **options).source.startswith("simulated")
+    assert not estimate(folder / "a.mp4", "onnx", **options).source.startswith("simulated")
 
 
 def test_warnings_stay_with_their_film(made):

@@ -218,7 +218,7 @@ class _Log:
             time=time,
             size=info.size,
             skeleton=estimator.skeleton,
-            source=estimator.source,
+            source=f"simulated, drawn; {estimator.source}" if info.simulated else estimator.source,
             history=({"step": "estimate", **arguments},),
             film={**film, "people": people, "covered": covered},
         )
