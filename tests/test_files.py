@@ -52,6 +52,33 @@ def test_the_draft_ends_like_the_file_and_lies_beside_it(tmp_path):
     assert contents(tmp_path) == ["x.tar.parquet"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be flushed elsewhere")
+def test_a_rename_and_new_folders_are_flushed_too(tmp_path, monkeypatch):
+    flushed, flush = [], os.fsync
+
+    def seen(handle):
+        flushed.append(os.fstat(handle).st_ino)
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    path = write_text(tmp_path / "a" / "b" / "c.txt", "1")
+    order = [tmp_path, path.parent.parent, path, path.parent]
+    assert flushed == [place.stat().st_ino for place in order]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be flushed elsewhere")
+def test_a_disk_that_cannot_flush_folders_is_written_to_all_the_same(tmp_path, monkeypatch):
+    flush = os.fsync
+
+    def refuses_folders(handle):
+        if os.path.isdir(f"/proc/self/fd/{handle}"):  # noqa: PTH112 - a link of the system's
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", refuses_folders)
+    assert write_text(tmp_path / "a" / "c.txt", "1").read_text() == "1"
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_an_interrupted_write_leaves_the_old_file_and_no_draft(tmp_path, error):
     path = write_text(tmp_path / "x.txt", "old")

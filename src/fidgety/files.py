@@ -51,6 +51,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         with draft.open("rb+") as handle:
             os.fsync(handle.fileno())
         draft.replace(target)
+        _keep_names(target.parent)
     except OSError as error:
         if isinstance(error, FileError):
             raise
@@ -88,10 +89,30 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder and its parents; return it. Raises `FileError` where that is refused."""
     folder = Path(path)
     try:
+        new = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for place in reversed(new):
+            _keep_names(place.parent)
     except OSError as error:
         raise file_error(error, folder) from error
     return folder
+
+
+def _keep_names(folder: Path) -> None:
+    """Have the names in a folder written to the disk: a rename is kept only then (POSIX)."""
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # a folder that may be written but not listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # not to be had there
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path:

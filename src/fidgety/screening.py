@@ -57,9 +57,9 @@ class Screened:
     folder : Path
         Holds ``assessment.json`` and ``report.html``.
     assessment : dict or None
-        What ``assessment.json`` says in sum: input, model, quality, risk, interval, decision. Clips
-        and joints are left on the disk, so that many recordings need little memory. None if it
-        failed.
+        What ``assessment.json`` says in sum: whether the model learnt from simulated infants,
+        verdict and reasons, risk, interval, decision. All else is left on the disk, so that many
+        recordings need little memory. None if it failed.
     kept : bool
         It was there already, from the same recording and model.
     error : FidgetyError or None
@@ -216,11 +216,16 @@ def _screened(
 
 
 def _outline(content: dict[str, Any]) -> dict[str, Any]:
-    """What is told of an assessment when many are: a few numbers and the reasons."""
-    quality = {key: content["quality"].get(key) for key in ("verdict", "reasons", "usable_seconds")}
+    """What is told of an assessment when many are: a few numbers and the words of the reasons."""
+    quality = {key: content["quality"].get(key) for key in ("verdict", "usable_seconds")}
+    quality["reasons"] = [
+        {key: reason.get(key) for key in ("code", "severity", "text")}
+        for reason in content["quality"].get("reasons") or ()
+    ]
     told = {key: content.get(key) for key in ("risk", "risk_raw", "interval", "decision")}
-    model = {"trained": (content.get("model") or {}).get("trained")}
-    return {"input": content.get("input"), "model": model, "quality": quality, **told}
+    trained = (content.get("model") or {}).get("trained")
+    model = {"trained": trained and {"simulated": trained.get("simulated")}}
+    return {"model": model, "quality": quality, **told}
 
 
 def _note(result: Screened) -> None:

@@ -1,4 +1,7 @@
-"""Fuzz every reader: ``python tests/hostile/fuzz.py --cases 100000`` prints the table of the docs.
+"""Fuzz every reader: ``python tests/hostile/fuzz.py --cases 100000 --out rows.jsonl``.
+
+The whole is done in parts (``--parts``), each of which takes some minutes; started again with the same
+``--out``, parts that stand there are not done again. ``--table rows.jsonl`` prints the table of the docs.
 
 Each batch of cases runs in a process of its own with limits on memory and time, in a folder that is
 looked over afterwards. Only `FidgetyError` may come out of a reader; a crash of the process, any
@@ -22,6 +25,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -88,16 +92,16 @@ def _batch(name: str, first: int, count: int, folder: str, seed: int, line: obje
     line.send((None, "end", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", 0.0))  # type: ignore[attr-defined]
 
 
-def run(name: str, cases: int, seed: int, keep: Path) -> dict[str, object]:
-    """Fuzz one target; the row of the table."""
+def run(name: str, first: int, end: int, seed: int, keep: Path) -> dict[str, object]:
+    """Fuzz one target with the cases of these numbers; a row."""
     tally: Counter[str] = Counter()
     codes: Counter[str] = Counter()
-    slowest, peak, at = 0.0, 0, 0
+    slowest, peak, at = 0.0, 0, first
     context = multiprocessing.get_context("fork")
-    while at < cases:
+    while at < end:
         with tempfile.TemporaryDirectory() as folder:
             here, there = context.Pipe(duplex=False)
-            count = min(BATCH, cases - at)
+            count = min(BATCH, end - at)
             worker = context.Process(target=_batch, args=(name, at, count, folder, seed, there))
             worker.start()
             there.close()
@@ -130,7 +134,7 @@ def run(name: str, cases: int, seed: int, keep: Path) -> dict[str, object]:
                 elif kind != "read":
                     _keep(keep, name, number, seed, kind, more, folder)
             worker.join()
-    return {"target": name, "cases": cases, **tally, "codes": dict(codes.most_common()),
+    return {"target": name, "first": first, "cases": end - first, "seed": seed, **tally, "codes": dict(codes.most_common()),
             "slowest_s": round(slowest, 2), "peak_mib": peak >> 10}  # fmt: skip
 
 
@@ -152,17 +156,61 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
     parser.add_argument("--out", type=Path, help="rows as JSON lines, added to the file")
+    parser.add_argument(
+        "--parts", type=int, default=1, help="in how many parts each target is done"
+    )
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no part after this time")
+    parser.add_argument("--table", type=Path, help="only sum up the rows of such a file")
     given = parser.parse_args()
+    if given.table:
+        table(given.table)
+        return
+    began = time.monotonic()
     targets = all_targets()
     names = [name for name in given.targets.split(",") if name] or list(targets)
     weight = {name: 0.25 if targets[name].slow else 1.0 for name in names}
     total = sum(weight.values())
-    for name in names:
-        row = run(name, max(1, round(given.cases * weight[name] / total)), given.seed, given.keep)
-        print(json.dumps(row), flush=True)
-        if given.out:
-            with given.out.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+    done = {(row["target"], row["first"], row["seed"]) for row in _rows(given.out)}
+    for part in range(given.parts):
+        for name in names:
+            cases = max(1, round(given.cases * weight[name] / total))
+            first, end = (cases * at // given.parts for at in (part, part + 1))
+            if first == end or (name, first, given.seed) in done:
+                continue
+            if time.monotonic() - began > 60 * given.minutes:
+                return
+            row = run(name, first, end, given.seed, given.keep)
+            print(json.dumps(row), flush=True)
+            if given.out:
+                with given.out.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+
+
+def _rows(path: Path | None) -> list[dict[str, Any]]:
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def table(path: Path) -> None:
+    """Print what rows say in sum, a line for each target."""
+    rows = _rows(path)
+    known = {"target", "first", "cases", "seed", "codes", "slowest_s", "peak_mib"}
+    total: Counter[str] = Counter()
+    print("| target | cases | FidgetyError | read all the same | other | slowest, s | peak, MiB |")
+    print("|---|---|---|---|---|---|---|")
+    for name in dict.fromkeys(row["target"] for row in rows):
+        mine = [row for row in rows if row["target"] == name]
+        tally: Counter[str] = Counter()
+        for row in mine:
+            for key, value in row.items():
+                if key not in known:
+                    tally[key if key in ("FidgetyError", "read") else "other"] += value
+        total += tally
+        print(f"| {name} | {sum(tally.values())} | {tally['FidgetyError']} | {tally['read']} | {tally['other']} | "
+              f"{max(row['slowest_s'] for row in mine)} | {max(row['peak_mib'] for row in mine)} |")  # fmt: skip
+    print(f"| **all** | **{sum(total.values())}** | **{total['FidgetyError']}** | **{total['read']}** | "
+          f"**{total['other']}** | | |")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -91,11 +93,12 @@ def reading(format: str = "auto", **given: Any) -> Callable[[Path], object]:
     return lambda path: formats.read(path, format=format, **given)
 
 
+@cache
 def all_targets() -> dict[str, Target]:
-    """Every target by name."""
+    """Every target by name; made once, and inherited by the processes that work."""
     found: Iterable[Target] = (
         *_json_targets(), *_table_targets(), *_binary_targets(), *_study_targets(), *_models(),
-        *_settings(), *_films(),
+        *_settings(), *_films(), *_app(),
     )  # fmt: skip
     return {target.name: target for target in found}
 
@@ -537,6 +540,16 @@ def _films() -> Iterable[Target]:
     for suffix in (".mp4", ".mkv", ".avi"):
         raw = written(film, f"a{suffix}")
         yield Target(f"film {suffix[1:]}", (raw,), suffix, m.change_boxes, use, slow=True)
+
+
+def _app() -> Iterable[Target]:
+    if find_spec("fastapi") is None:  # the extra is not installed
+        return
+    import endpoints
+
+    yield Target(
+        "endpoints", endpoints.scripts(), ".json", endpoints.change_script, endpoints.use, slow=True
+    )
 
 
 __all__ = ["Target", "all_targets"]

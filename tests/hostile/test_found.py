@@ -281,3 +281,12 @@ def test_a_film_that_ends_within_its_header(tmp_path):
     path.write_bytes(zlib.decompress((Path(__file__).parent / "data" / "end.mkv.z").read_bytes()))
     with pytest.raises(VideoError, match="E60"):
         probe(path)
+
+
+@pytest.mark.skipif("endpoints" not in TARGETS, reason="needs the extra app")
+def test_the_app_refuses_an_address_whose_query_is_no_text():
+    import endpoints
+
+    missing = {"method": "GET", "path": "/api/cases/{case}/film/film", "query": "\udcff"}
+    status, _, body = endpoints.client().ask(missing)
+    assert (status, json.loads(body)["code"]) == (404, "E815")

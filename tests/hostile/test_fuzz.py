@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections import Counter
 from random import Random
 
 import pytest
@@ -15,7 +17,9 @@ from fidgety.errors import FidgetyError
 TARGETS = all_targets()
 
 
-@pytest.mark.parametrize("name", [n for n, t in TARGETS.items() if t.seeds != (b"",)])
+@pytest.mark.parametrize(
+    "name", [n for n, t in TARGETS.items() if t.seeds != (b"",) and n != "endpoints"]
+)
 def test_what_the_fuzz_starts_from_is_read(tmp_path, name):
     target = TARGETS[name]
     for seed in target.seeds:
@@ -24,6 +28,24 @@ def test_what_the_fuzz_starts_from_is_read(tmp_path, name):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             target.use(path)
+
+
+@pytest.mark.skipif("endpoints" not in TARGETS, reason="needs the extra app")
+def test_the_scripts_the_fuzz_starts_from_reach_every_part_of_the_app():
+    import endpoints
+
+    here, answers = endpoints.client(), Counter()
+    for seed in endpoints.scripts():
+        here.cases += 1
+        for request in json.loads(seed):
+            status, _, body = here.ask(request)
+            here.learn(request, body)
+            answers[status // 100] += 1
+            if status >= 400:
+                assert json.loads(body)["code"] in ("E815", "E816", "E822"), (request, body)
+    assert answers[2] >= 40
+    assert answers[4] <= 4
+    assert answers[5] == 0
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
 import re
@@ -107,3 +108,16 @@ def test_a_page_is_printed(tmp_path, sample):
     page.write_text(render_report(sample, interactive=False), "utf-8")
     out = write_pdf(page, tmp_path / "report.pdf")
     assert out.read_bytes().startswith(b"%PDF")
+
+
+def test_a_report_leaves_nothing_for_the_garbage_collector(sample):
+    """One process writes thousands: what waits in cycles for a collection is memory held."""
+    for write in (lambda: render_report(sample, interactive=False), lambda: fragments(sample)):
+        write()  # what is made once stays
+        gc.collect()
+        gc.disable()
+        try:
+            write()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()

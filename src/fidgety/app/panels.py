@@ -21,7 +21,7 @@ from fidgety.report import fragments, write_pdf, write_report
 
 __all__ = ["VIEWS", "Panels", "blinded", "print_pdf", "seen_as", "write_panels"]
 
-KEPT = 256  # rendered assessments in memory
+KEPT = 32  # rendered assessments in memory, about 0.1 MB each; the others are read from their files
 # How an assessment is seen: whole, or blinded with or without attention.
 VIEWS: dict[str, bool | None] = {"whole": None, "attention": True, "measured": False}
 # What neither tells nor hints at the side a model takes; all else is hidden, also what is new.

@@ -214,6 +214,7 @@ def _listen(network: Network) -> socket.socket:
 
 
 def _answer(request: Request, status: int, code: str, message: str) -> Response:
-    if request.url.path.startswith("/api/") or request.method != "GET":
+    # The path alone: the whole address cannot be had where its query is no text.
+    if request.scope["path"].startswith("/api/") or request.method != "GET":
         return JSONResponse({"code": code, "message": message}, status_code=status)
     return pages.error_page(request, status, message)

@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fidgety.errors import PoseError
+from fidgety.pose.formats.inert_arrow import read_arrow
 from fidgety.pose.formats.joint_names import layout_named, rows_named
-from fidgety.pose.formats.source import MAX_FRAMES, Given, Source, check_bytes, malformed
+from fidgety.pose.formats.source import MAX_FRAMES, Given, Source, malformed
 from fidgety.pose.pose import Pose, check_fps
 
 __all__ = ["read", "recognise"]
@@ -92,13 +93,12 @@ def _joints(names: list[str]) -> dict[str, None]:
 
 def _positions(source: Source) -> pa.Table:
     """The rows of the positions' stream, of the original and not an augmented copy."""
-    check_bytes(source.path)
     try:
-        with pa.OSFile(str(source.path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        table.validate(full=True)  # offsets that lie would be followed out of the file
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        malformed(source.name, str(error).splitlines()[0][:200])
+        table = read_arrow(source.path)
+    except PoseError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        malformed(source.name, (str(error).splitlines() or ["unreadable"])[0][:200])
     texts = [
         name
         for name in table.column_names
