@@ -73,7 +73,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--level", choices=["easy", "medium", "hard"], default="medium")
     parser.add_argument("--infants", type=int, default=200)
-    parser.add_argument("--fresh", type=int, default=400)
+    parser.add_argument("--fresh", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--models", default="quantiles,rahmati,mccay-fusion")
     parser.add_argument("--seeds", default="1")

@@ -71,10 +71,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--inner", type=int, default=3)
+    parser.add_argument("--inner", type=int, default=3, help="the final model takes 3 at least")
     parser.add_argument("--models", help="by commas; all by default")
-    parser.add_argument("--best", help="model of robustness, explanations and fresh infants")
-    parser.add_argument("--fresh", type=int, default=400, help="fresh infants")
+    parser.add_argument("--best", help="model of robustness, explanations, self-test and fresh infants")
+    parser.add_argument("--fresh", type=int, default=500, help="fresh infants")
     parser.add_argument("--parts", default=",".join(PARTS))
     given = parser.parse_args()
     given.parts = given.parts.split(",")
@@ -120,7 +120,8 @@ def cross_validation(study: Study, root: Path, given: argparse.Namespace) -> Non
 def leaks(study: Study, root: Path, given: argparse.Namespace) -> None:
     """On infants with three recordings each."""
     several = simulated(root / "several", given, 60, 20.0, SEVERAL_SEED, recordings=3)
-    say(str(self_test(several, root / "cv", workers=given.workers, folds=given.folds)))
+    say(str(self_test(several, root / "cv", model=given.best, workers=given.workers,
+                      folds=given.folds, progress=told("self-test"))))  # fmt: skip
 
 
 def perturbed(study: Study, root: Path, given: argparse.Namespace) -> None:
