@@ -73,7 +73,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--inner", type=int, default=3, help="the final model takes 3 at least")
     parser.add_argument("--models", help="by commas; all by default")
-    parser.add_argument("--best", help="model of robustness, explanations, self-test and fresh infants")
+    parser.add_argument(
+        "--best", help="model of robustness, explanations, self-test and fresh infants"
+    )
     parser.add_argument("--fresh", type=int, default=500, help="fresh infants")
     parser.add_argument("--parts", default=",".join(PARTS))
     given = parser.parse_args()
