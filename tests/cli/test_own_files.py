@@ -93,6 +93,7 @@ def test_files_of_a_users_own_go_all_the_way(run, files, tmp_path):
     assert {row["recordings"] + row["refused"] for row in told} == {2 * INFANTS}
     said = run("compare", out, "--study", study, "--static")
     assert said.status == 0, said
-    found = {line.split("|")[1].strip(): line for line in said.out.splitlines() if "|" in line}
+    first = said.out.split("\n\n")[1]
+    found = {line.split("|")[1].strip(): line for line in first.splitlines()}
     assert float(found["quantiles"].split("|")[2].split()[0]) > 0.9  # planted, and found
     assert (out / "comparison" / "comparison.html").exists()

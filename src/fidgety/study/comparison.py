@@ -1,12 +1,13 @@
-"""Models of one cross-validation side by side: AUC with intervals, paired differences."""
+"""Models of one cross-validation side by side: AUC, paired differences, risks and answers."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fidgety.files import write_json, write_text
 from fidgety.statistics import AUC, AUCDifference, auc_interval, compare_auc
+from fidgety.study.risk_lines import RiskLine, risk_lines, risk_table
 from fidgety.study.tested import read_tested
 
 __all__ = ["Comparison", "compare"]
@@ -26,6 +27,10 @@ class Comparison:
         How many were tested, and the abnormal among them.
     simulated : bool
         Whether they are simulated infants.
+    risks : tuple of RiskLine
+        Calibration and abstention of each model, in the same order.
+    error : float or None
+        Stated error of the abstention; None if the experiment does not say it.
     """
 
     auc: dict[str, AUC]
@@ -33,9 +38,11 @@ class Comparison:
     infants: int
     abnormal: int
     simulated: bool
+    risks: tuple[RiskLine, ...] = ()
+    error: float | None = None
 
     def table(self) -> str:
-        """A Markdown table."""
+        """Markdown tables: discrimination, and what risks and answers are worth."""
         kind = "simulated infants" if self.simulated else "infants"
         best = next(iter(self.auc))
         lines = [
@@ -48,6 +55,8 @@ class Comparison:
             apart = self.difference.get(name)
             rest = "| |" if apart is None else f"{apart.value:.3f} | {apart.p:.2g} |"
             lines.append(f"| {name} | {auc.value:.3f} | {auc.low:.3f} to {auc.high:.3f} | {rest}")
+        if self.risks:
+            lines += ["", risk_table(self.risks, self.error)]
         return "\n".join(lines)
 
 
@@ -85,10 +94,20 @@ def compare(folder: str | os.PathLike[str]) -> Comparison:
         tested.n_infants,
         tested.n_abnormal,
         tested.simulated,
+        tuple(sorted(risk_lines(tested), key=lambda line: list(auc).index(line.model))),
+        tested.about.get("error"),
     )
     write_text(tested.root / "comparison.md", result.table() + "\n")
     write_json(
         tested.root / "comparison.json",
-        {m: {"auc": a.value, "low": a.low, "high": a.high} for m, a in auc.items()},
+        {
+            line.model: {
+                "auc": auc[line.model].value,
+                "low": auc[line.model].low,
+                "high": auc[line.model].high,
+                **{key: value for key, value in asdict(line).items() if key != "model"},
+            }
+            for line in result.risks
+        },
     )
     return result
