@@ -273,3 +273,20 @@ def test_settings_there_and_back_with_a_skeleton_of_ones_own():
     with pytest.raises(ConfigError, match="E701"):
         AdditiveConfig.from_dict({"depth": 3})
     assert Additive(config).eval()(torch.randn(1, 2, 7, 60, 25)).joint_attention.shape == (1, 2, 25)
+
+
+def test_half_a_segment_is_half_in_any_precision():
+    """Which of two equal halves was seen must not hang on the last bit of a sum."""
+    power = Additive().power
+    clips = torch.randn(4, 7, power.length, 18)
+    half = power.length // 2
+    clips[0, :, :half] = torch.nan
+    clips[1, :, half:] = torch.nan
+    clips[2, :, ::2] = torch.nan
+    clips[3, :, : half + 1] = torch.nan
+    level, seen = power(clips)
+    exact, known = Additive().double().power(clips.double())
+    assert seen[:3].all()
+    assert not seen[3].any()
+    assert torch.equal(seen, known)
+    torch.testing.assert_close(level.double(), exact, atol=1e-4, rtol=1e-4)

@@ -44,6 +44,7 @@ __all__ = ["Additive", "AdditiveConfig"]
 
 VELOCITY = slice(2, 4)  # among CHANNELS
 SEEN = 0.5  # share of a segment's frames, weighed by its taper, that makes its power known
+_EXACTLY = 1 - 1e-4  # the first half of a segment is half of it, whatever rounding says
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,8 @@ class BandPower(nn.Module):
             )
         pieces = velocity.unfold(2, self.length, self.step)  # (M, 2, S, V, length)
         share = there.to(velocity.dtype).unfold(1, self.length, self.step) @ self.weight
-        known = share >= SEEN * self.weight[: clips.shape[2]].sum()  # (M, S, V)
+        whole = self.weight[: clips.shape[2]].sum()
+        known = share >= SEEN * _EXACTLY * whole  # (M, S, V)
         power = (pieces @ self.waves.T).square().sum(dim=1)  # (M, S, V, 2B)
         power = power.unflatten(-1, (2, -1)).sum(dim=-2)  # (M, S, V, B)
         part = known.to(power.dtype)
