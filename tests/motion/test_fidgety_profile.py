@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from moving_bodies import REST, SIZE, TRUNK_PX, amplitude, posed, restless, row, times
 
 from fidgety.errors import PoseError
-from fidgety.motion import FidgetyProfile, clean, pose_sequence
+from fidgety.motion import FidgetyProfile, clean, features, pose_sequence, preprocess
 from fidgety.pose.pose import Pose
 
 FREQUENCIES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -268,3 +270,41 @@ def test_times_counted_from_an_epoch_change_nothing():
     a, b = pose_sequence(pose), pose_sequence(late)
     assert a.values.shape == b.values.shape
     np.testing.assert_allclose(a.values[:2], b.values[:2], atol=1e-5)
+
+
+def test_memory_is_a_small_multiple_of_the_pose():
+    """Twenty minutes: what cleaning and features hold at once beside the pose itself."""
+    pose = moving_pose(seconds=1200.0)
+    size = pose.xy.nbytes + pose.confidence.nbytes
+    tracemalloc.start()
+    try:
+        sequence = pose_sequence(pose, "fidgety", np.float32)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sequence.values.dtype == np.float32
+    assert held < 1.3 * size  # the features themselves: 7 * 4 bytes for 3 * 8
+    assert peak < 3.8 * size
+    exact = pose_sequence(pose, "fidgety").values
+    np.testing.assert_array_equal(sequence.values, exact.astype(np.float32))
+
+
+@pytest.mark.parametrize("block", [7, 64, 1000])
+def test_parts_of_a_recording_make_no_difference(monkeypatch, block):
+    """Jumps and derivatives are found in parts; where the parts meet changes nothing."""
+    pose = moving_pose(seconds=20.0, jumps=True)
+    whole = pose_sequence(pose, "fidgety").values
+    monkeypatch.setattr(preprocess, "_BLOCK", block)
+    monkeypatch.setattr(features, "_BLOCK", block)
+    np.testing.assert_array_equal(pose_sequence(pose, "fidgety").values, whole)
+
+
+def moving_pose(seconds: float, jumps: bool = False) -> Pose:
+    """A restless body, some of it hidden, with keypoints that leave their track."""
+    pose = restless(times(seconds, 30), noise_px=0.5)
+    rng = np.random.default_rng(5)
+    xy, confidence = pose.xy.copy(), pose.confidence.copy()
+    if jumps:
+        xy[rng.random(xy.shape[:2]) < 0.05] += 90.0
+    confidence[rng.random(confidence.shape) < 0.05] = 0.0
+    return pose.then("moved", xy=xy, confidence=confidence)

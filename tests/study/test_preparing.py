@@ -11,9 +11,17 @@ import pytest
 from small_studies import a_pose, write_sequences, write_study
 
 from fidgety.errors import ConfigError, FileError, PoseError, StudyError
-from fidgety.motion import FidgetyProfile, StamProfile, pose_sequence
+from fidgety.motion import (
+    ClipConfig,
+    FidgetyProfile,
+    StamProfile,
+    WindowConfig,
+    pose_sequence,
+    split,
+)
 from fidgety.pose.pose import Pose, read_native
 from fidgety.study import preparing
+from fidgety.study.examples import Example, batches, windows_of
 from fidgety.study.preparing import prepare_study
 from fidgety.study.sequences import load_sequence, read_sequence, read_sidecar
 from fidgety.study.study import Study
@@ -307,3 +315,59 @@ def test_sidecar_that_is_not_json(study: Study, content: str) -> None:
 def test_not_prepared(study: Study) -> None:
     with pytest.raises(StudyError, match="E218 The recording is not prepared"):
         load_sequence(study, "b07")
+
+
+def mapped_from(array: np.ndarray) -> Path | None:
+    """The file that an array, or what it is a view on, is mapped from."""
+    while array is not None and not isinstance(array, np.memmap):
+        array = array.base  # type: ignore[assignment]
+    return None if array is None else Path(str(array.filename))
+
+
+def test_sequences_are_mapped_and_clips_are_views_on_the_file(study: Study) -> None:
+    prepare_study(study)
+    path = study.sequence_folder("b09") / "raw_skel.npy"
+    sequence = load_sequence(study, "b09")
+    assert mapped_from(sequence.values) == path
+    assert not sequence.values.flags.writeable
+    clips = split(sequence)
+    assert np.shares_memory(clips.every, sequence.values)
+    (window,) = windows_of([Example("b09", "b09", 0, sequence)], ClipConfig(), WindowConfig())
+    assert np.shares_memory(window.clips.every, sequence.values)
+    (batch,) = batches([window], 1, np.random.default_rng(0))  # the one copy
+    np.testing.assert_array_equal(batch.clips[0].numpy(), clips.values())
+
+
+def test_what_is_written_anew_leaves_a_mapped_sequence_as_it_was(study: Study) -> None:
+    prepare_study(study)
+    sequence = load_sequence(study, "b09")
+    before = sequence.values.copy()
+    prepare_study(study, StamProfile(), force=True)
+    np.testing.assert_array_equal(sequence.values, before)
+    assert load_sequence(study, "b09").values.shape != before.shape
+
+
+def test_a_mapped_sequence_with_infinite_values_is_refused(study: Study) -> None:
+    prepare_study(study)
+    path = study.sequence_folder("b09") / "raw_skel.npy"
+    values = np.load(path)
+    values[3, 5, 2] = np.inf
+    np.save(path, values)
+    with pytest.raises(PoseError, match="E354"):
+        load_sequence(study, "b09")
+
+
+def test_where_nothing_can_be_mapped_it_is_read(study: Study, monkeypatch) -> None:
+    prepare_study(study)
+    mapped = load_sequence(study, "b09").values
+    real = np.load
+
+    def refusing(file, mmap_mode=None, **kwargs):
+        if mmap_mode is not None:
+            raise OSError(12, "Cannot allocate memory")
+        return real(file, mmap_mode, **kwargs)
+
+    monkeypatch.setattr(np, "load", refusing)
+    read = load_sequence(study, "b09").values
+    assert mapped_from(read) is None
+    np.testing.assert_array_equal(read, mapped)

@@ -169,7 +169,10 @@ class Additive(Network):
         self.power = BandPower(config)
         self.norm = ObservedNorm(config.bands + 1)
         self.first = nn.Linear(config.bands + 1, config.width)
-        self.kind = nn.Embedding(int(kinds.max()) + 1, config.width)  # a knee is no wrist
+        table = torch.empty(int(kinds.max()) + 1, config.width)
+        if not table.is_meta:  # only shapes are wanted; torch would load its compiler for them
+            nn.init.normal_(table)
+        self.kind = nn.Embedding.from_pretrained(table, freeze=False)  # a knee is no wrist
         self.second = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.evidence_of = nn.Linear(config.width, 1)

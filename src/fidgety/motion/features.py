@@ -12,6 +12,8 @@ from fidgety.pose.pose import Pose
 
 __all__ = ["CHANNELS", "compute"]
 
+_BLOCK = 1024  # frames at a time
+
 CHANNELS = (
     "x",
     "y",
@@ -23,7 +25,9 @@ CHANNELS = (
 )
 
 
-def compute(pose: Pose, profile: Profile) -> tuple[NDArray[np.float64], float]:
+def compute(
+    pose: Pose, profile: Profile, dtype: type[np.floating] = np.float64
+) -> tuple[NDArray[np.floating], float]:
     """Features of a cleaned pose.
 
     Parameters
@@ -36,6 +40,8 @@ def compute(pose: Pose, profile: Profile) -> tuple[NDArray[np.float64], float]:
         displacement is a length per frame, as published. `fidgety`: central differences of fourth
         order, zero phase, NaN in the two frames at either end and around a gap; displacement is
         the path length per second.
+    dtype : type
+        Of the features; what they are computed in is float64.
 
     Returns
     -------
@@ -55,14 +61,23 @@ def compute(pose: Pose, profile: Profile) -> tuple[NDArray[np.float64], float]:
     if isinstance(profile, StamProfile):
         if len(pose) < 3:
             raise _too_short(len(pose), 3)
-        return _published(pose, whole_frames(profile.derivative_s, fps))
+        features, start_s = _published(pose, whole_frames(profile.derivative_s, fps))
+        return features.astype(dtype, copy=False), start_s
     if len(pose) < 5:
         raise _too_short(len(pose), 5)
-    features = np.empty((len(CHANNELS), len(pose), pose.xy.shape[1]))
-    features[:2] = pose.xy.transpose(2, 0, 1)
+    features = np.empty((len(CHANNELS), len(pose), pose.xy.shape[1]), dtype)
     features[2:, :2] = features[2:, -2:] = np.nan
-    _central(features[:2], fps, features[2:4, 2:-2], features[4:6, 2:-2])
-    np.hypot(features[2], features[3], out=features[6])
+    for start in range(0, len(pose), _BLOCK):  # parts that stay in cache
+        part = pose.xy[max(start - 2, 0) : start + _BLOCK + 2]
+        xy = part.transpose(2, 0, 1)  # (2, frames, V)
+        features[:2, start : start + _BLOCK] = xy[:, min(start, 2) :][:, :_BLOCK]
+        if len(part) < 5:
+            continue
+        exact = np.empty((5, len(part) - 4, xy.shape[2]))
+        _central(xy, fps, exact[:2], exact[2:4])
+        np.hypot(exact[0], exact[1], out=exact[4])
+        first = max(start - 2, 0) + 2
+        features[2:, first : first + exact.shape[1]] = exact
     return features, float(pose.time[0])
 
 

@@ -37,6 +37,7 @@ __all__ = ["PROFILES", "FidgetyProfile", "Profile", "StamProfile", "clean", "pro
 SHOULDERS = ("right_shoulder", "left_shoulder")
 HIPS = ("right_hip", "left_hip")
 FloatArray = NDArray[np.float64]
+_BLOCK = 8192  # frames looked at together
 _LARGEST = 1000.0  # frames per second, seconds, trunk lengths per second squared: all lie far below
 
 
@@ -159,6 +160,8 @@ def clean(pose: Pose, profile: str | Profile = "fidgety") -> Pose:
     body = pose.to_skeleton("openpose18")
     steps = _clean_stam if isinstance(chosen, StamProfile) else _clean_fidgety
     xy, confidence, time = steps(body, chosen)  # type: ignore[arg-type]
+    for array in (xy, confidence):
+        array.setflags(write=False)  # so that the new pose takes them as they are
     return body.then(
         "clean",
         arguments={"profile": chosen.name, **to_plain(chosen)},
@@ -223,10 +226,13 @@ def _clean_fidgety(
     direction = direction / scale[:, None]
     xy -= center[:, None]
     cos, sin = direction[:, :1], direction[:, 1:]  # (T, 1) turns hips -> shoulders upwards (-y)
-    turned = np.empty_like(xy)
-    turned[..., 0] = cos * xy[..., 0] + sin * xy[..., 1]
-    turned[..., 1] = cos * xy[..., 1] - sin * xy[..., 0]
-    return turned, confidence, grid
+    x, y = xy[..., 0], xy[..., 1]
+    turned = cos * x
+    turned += sin * y
+    y *= cos
+    y -= sin * x
+    x[:] = turned
+    return xy, confidence, grid
 
 
 def _slow_body(
@@ -258,6 +264,16 @@ def _excursions(
     if len(time) < 3:
         return wrong
     longest = whole_frames(profile.jump_s, 1 / float(np.median(np.diff(time))))
+    for start in range(0, len(time), _BLOCK):  # so that memory does not grow with the recording
+        part = slice(max(start - 2 * longest, 0), start + _BLOCK + 2 * longest)
+        wrong[part] |= _left_and_returned(xy[part], time[part], profile, trunk, longest)
+    return wrong
+
+
+def _left_and_returned(
+    xy: FloatArray, time: FloatArray, profile: FidgetyProfile, trunk: float, longest: int
+) -> NDArray[np.bool_]:
+    wrong = np.zeros(xy.shape[:2], dtype=bool)
     for k in range(1, min(longest, (len(time) - 1) // 2) + 1):
         here, before, after = xy[k:-k], xy[: -2 * k], xy[2 * k :]
         apart = time[2 * k :] - time[: -2 * k]  # (T - 2k,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +60,12 @@ class PoseSequence:
         return self.values.shape[1] / self.fps
 
 
-def pose_sequence(pose: Pose, profile: str | Profile = "fidgety") -> PoseSequence:
+def pose_sequence(
+    pose: Pose, profile: str | Profile = "fidgety", dtype: type[np.floating] = np.float64
+) -> PoseSequence:
     """Clean a pose and compute its features: pixels in, `PoseSequence` out.
+
+    Whatever the `dtype` of the result, it is computed in float64.
 
     Raises
     ------
@@ -67,13 +73,24 @@ def pose_sequence(pose: Pose, profile: str | Profile = "fidgety") -> PoseSequenc
         As `fidgety.motion.preprocess.clean` and `fidgety.motion.features.compute`.
     """
     chosen = profile_from(profile)
-    return sequence_of_clean(clean(pose, chosen), chosen)
+    _hand_back()
+    cleaned = clean(pose, chosen)
+    _hand_back()
+    return sequence_of_clean(cleaned, chosen, dtype)
 
 
-def sequence_of_clean(pose: Pose, profile: Profile) -> PoseSequence:
+def sequence_of_clean(
+    pose: Pose, profile: Profile, dtype: type[np.floating] = np.float64
+) -> PoseSequence:
     """Features of a pose that `clean` made with the same profile."""
-    values, start_s = compute(pose, profile)
+    values, start_s = compute(pose, profile, dtype)
     return PoseSequence(values, pose.fps, start_s, pose.skeleton.name, profile)
+
+
+def _hand_back() -> None:
+    """Give freed memory back to the system: glibc would keep 150 MB of it for an hour of poses."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems have no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def compute_features(pose: Pose, profile: str | Profile = "fidgety") -> NDArray[np.floating]:

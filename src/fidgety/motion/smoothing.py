@@ -168,16 +168,19 @@ def local_parabola(
     """
     seen = confidence > 0
     step = float(np.median(np.diff(time)))
-    covered, weight = _coverage(seen, confidence, time, grid, max(max_gap_s, 1.5 * step))
+    bridged, sure = xy, confidence
     if not seen.all():
-        xy = bridge_gaps(xy, time, limit_s=max_gap_s)
-        empty = np.isnan(xy[..., 0])
+        bridged = bridge_gaps(xy, time, limit_s=max_gap_s)
+        empty = np.isnan(bridged[..., 0])
         # A bridge leads the parabola through, no more.
-        confidence = np.where(seen, confidence, np.where(empty, 0.0, 0.1))
-        xy[empty] = 0.0
-    smooth = _weighted_parabola(xy, confidence, time, grid, max(sigma_s, step * 2 / 3))
+        sure = np.where(seen, confidence, np.where(empty, 0.0, 0.1))
+        bridged[empty] = 0.0
+    smooth = _weighted_parabola(bridged, sure, time, grid, max(sigma_s, step * 2 / 3))
+    del bridged, sure  # an hour of them is 50 MB
+    covered, weight = _coverage(seen, confidence, time, grid, max(max_gap_s, 1.5 * step))
     smooth[~covered] = np.nan
-    return smooth, np.where(covered, weight, 0.0)
+    weight[~covered] = 0.0
+    return smooth, weight
 
 
 def _weighted_parabola(
@@ -185,14 +188,17 @@ def _weighted_parabola(
 ) -> FloatArray:
     """Value at each grid time of the least-squares parabola through the frames around it."""
     joints = confidence.shape[1]
-    weighted = confidence[..., None] * xy  # (T, V, 2)
-    packed = np.concatenate([confidence, weighted[..., 0], weighted[..., 1]], axis=1)  # (T, 3 V)
     smooth = np.empty((len(grid), joints, 2))
     for start in range(0, len(grid), _BLOCK * _BLOCKS):
         part = grid[start : start + _BLOCK * _BLOCKS]
         blocks = np.pad(part, (0, -len(part) % _BLOCK), mode="edge").reshape(-1, _BLOCK)
         rows, powers = _strips(time, blocks, sigma)  # (N, I), (N, 5, B, I)
-        strips = packed[rows]  # (N, I, 3 V)
+        first, after = int(rows.min()), int(rows.max()) + 1
+        weight, positions = confidence[first:after], xy[first:after]
+        packed = np.concatenate(  # (frames of this part, 3 V)
+            [weight, weight * positions[..., 0], weight * positions[..., 1]], axis=1
+        )
+        strips = packed[rows - first]  # (N, I, 3 V)
         width = rows.shape[1]
         sums = powers.reshape(len(rows), -1, width) @ strips[..., :joints]
         moments = (powers[:, :3].reshape(len(rows), -1, width)) @ strips[..., joints:]
@@ -251,14 +257,17 @@ def _coverage(
     limit_s: float,
 ) -> tuple[NDArray[np.bool_], FloatArray]:
     """Whether each grid time lies between frames seen at most `limit_s` apart, and how surely."""
-    rows = np.arange(len(time))[:, None]
-    last = np.maximum.accumulate(np.where(seen, rows, -1), axis=0)  # (T, V)
-    following = np.minimum.accumulate(np.where(seen, rows, len(time))[::-1], axis=0)[::-1]
     right = np.clip(np.searchsorted(time, grid - _ROUNDING_S), 0, len(time) - 1)
     left = np.clip(np.searchsorted(time, grid + _ROUNDING_S, side="right") - 1, 0, len(time) - 1)
-    before, after = last[left], following[right]  # (G, V)
-    inside = (before >= 0) & (after < len(time))
-    before, after = np.maximum(before, 0), np.minimum(after, len(time) - 1)
-    covered = inside & (time[after] - time[before] <= limit_s + _ROUNDING_S)
-    joints = np.arange(confidence.shape[1])[None]
-    return covered, np.minimum(confidence[before, joints], confidence[after, joints])
+    rows = np.arange(len(time))
+    covered = np.empty((len(grid), seen.shape[1]), dtype=bool)
+    weight = np.empty(covered.shape)
+    for joint, there in enumerate(seen.T):  # one at a time, so that memory stays small
+        last = np.maximum.accumulate(np.where(there, rows, -1))  # (T,)
+        following = np.minimum.accumulate(np.where(there, rows, len(time))[::-1])[::-1]
+        before, after = last[left], following[right]  # (G,)
+        inside = (before >= 0) & (after < len(time))
+        before, after = np.maximum(before, 0), np.minimum(after, len(time) - 1)
+        covered[:, joint] = inside & (time[after] - time[before] <= limit_s + _ROUNDING_S)
+        weight[:, joint] = np.minimum(confidence[before, joint], confidence[after, joint])
+    return covered, weight

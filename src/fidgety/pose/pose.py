@@ -71,7 +71,7 @@ class Pose:
     film: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        xy = _numbers(self.xy)  # (T, V, 2), a copy of our own
+        xy = _numbers(self.xy)  # (T, V, 2)
         confidence = _numbers(self.confidence)  # (T, V)
         time = _numbers(self.time)  # (T,)
         joints = len(self.skeleton)
@@ -91,12 +91,12 @@ class Pose:
             raise _bad("E312", "Times must be finite and strictly increasing")
         if self.size is not None and not _is_size(self.size):
             raise _bad("E314", f"Impossible image size {self.size}")
-        confidence = np.nan_to_num(confidence, nan=0.0)
+        confidence = _with(confidence, np.isnan(confidence), 0.0)
         if confidence.min() < 0 or confidence.max() > 1:
             raise _bad("E315", "Confidence must lie between 0 and 1")
         unseen = np.isnan(xy).any(axis=2) | (confidence == 0)
-        xy[unseen] = np.nan
-        confidence[unseen] = 0.0
+        xy = _with(xy, unseen[..., None] & ~np.isnan(xy), np.nan)
+        confidence = _with(confidence, unseen & (confidence != 0), 0.0)
         film = {name: _numbers(measure) for name, measure in self.film.items()}
         if any(measure.shape != time.shape for measure in film.values()):
             raise _bad("E310", "A measure of the film has not one value a frame")
@@ -286,13 +286,18 @@ def read_native(path: str | os.PathLike[str]) -> Pose:
                 raise _not_native(source, "it carries no fidgety metadata")
             meta = parse_json(raw)
             _check_extent(parquet.metadata, source)
-            table = parquet.read()
+            return _pose_of(parquet, meta, source)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, PoseError):
             raise
         raise _not_native(
             source, str(error).splitlines()[0] if str(error) else "unreadable"
         ) from error
+    finally:
+        pa.default_memory_pool().release_unused()  # it would keep what was read
+
+
+def _pose_of(parquet: pq.ParquetFile, meta: Any, source: Path) -> Pose:
     if not isinstance(meta, dict) or not isinstance(meta.get("schema_version"), int):
         raise _not_native(source, "its metadata name no schema version")
     if meta["schema_version"] > SCHEMA_VERSION:
@@ -316,7 +321,7 @@ def read_native(path: str | os.PathLike[str]) -> Pose:
         else:
             raise _not_native(source, f"it names no known skeleton but {layout!r}")
         return Pose(
-            **_columns(table, skeleton),
+            **_columns(parquet, skeleton),
             size=None if size is None else (int(size[0]), int(size[1])),
             skeleton=skeleton,
             unit=unit,
@@ -340,33 +345,32 @@ def _check_extent(content: Any, path: Path) -> None:
         )
 
 
-def _columns(table: pa.Table, skeleton: Skeleton) -> dict[str, Any]:
-    """Positions, confidence, time and film of a native table."""
+def _columns(parquet: pq.ParquetFile, skeleton: Skeleton) -> dict[str, Any]:
+    """Positions, confidence, time and film of a native table, a joint at a time."""
 
-    def column(name: str) -> NDArray[np.float64]:
-        return table[name].to_numpy().astype(np.float64)
+    def read(*names: str) -> list[NDArray[np.float64]]:
+        part = parquet.read(columns=list(names), use_threads=False)
+        return [part[name].to_numpy().astype(np.float64) for name in names]
 
+    frames, joints = parquet.metadata.num_rows, skeleton.joints
+    xy, confidence = np.empty((frames, len(joints), 2)), np.empty((frames, len(joints)))
+    columns = [[f"{joint}_{kind}" for kind in ("x", "y", "confidence")] for joint in joints]
     try:
-        keypoints = np.stack(  # (T, V, 3)
-            [
-                np.stack([column(f"{joint}_{kind}") for kind in ("x", "y", "confidence")], axis=-1)
-                for joint in skeleton.joints
-            ],
-            axis=1,
-        )
-        joint_columns = {
-            f"{j}_{kind}" for j in skeleton.joints for kind in ("x", "y", "confidence")
-        }
+        for row, names in enumerate(columns):
+            xy[:, row, 0], xy[:, row, 1], confidence[:, row] = read(*names)
+        of_joints = {name for names in columns for name in names}
         measures = [
             name
-            for name in table.column_names
-            if name.startswith("film_") and name not in joint_columns
+            for name in parquet.schema_arrow.names
+            if name.startswith("film_") and name not in of_joints
         ]
+        for array in (xy, confidence):
+            array.setflags(write=False)  # so that the pose takes them as they are
         return {
-            "xy": keypoints[..., :2],
-            "confidence": keypoints[..., 2],
-            "time": column("time_s"),
-            "film": {name[5:]: column(name) for name in measures},
+            "xy": xy,
+            "confidence": confidence,
+            "time": read("time_s")[0],
+            "film": {name[5:]: read(name)[0] for name in measures},
         }
     except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
         raise PoseError(
@@ -378,11 +382,27 @@ def _columns(table: pa.Table, skeleton: Skeleton) -> dict[str, Any]:
 
 
 def _numbers(values: ArrayLike) -> NDArray[np.float64]:
-    """A copy as floats; raises `PoseError` E310 where there is anything but numbers in a grid."""
+    """A copy as floats, or the array itself if nobody can write to it, as those of another pose.
+
+    Raises `PoseError` E310 where there is anything but numbers in a grid.
+    """
+    plain = type(values) is np.ndarray and values.dtype == np.float64 and values.base is None
+    if plain and not values.flags.writeable:
+        return values
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise _bad("E310", "The pose is not a grid of numbers") from error
+
+
+def _with(
+    array: NDArray[np.float64], where: NDArray[np.bool_], value: float
+) -> NDArray[np.float64]:
+    """The array with a value in some places; a copy only if it must change and is not our own."""
+    if where.any():
+        array = array if array.flags.writeable else array.copy()
+        array[where] = value
+    return array
 
 
 def _is_size(size: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 __all__ = ["Agreement", "cohen_kappa"]
 
@@ -95,5 +95,5 @@ def cohen_kappa(
     inner = weight * (1 - expected) - (row_weight[:, None] + column_weight) * (1 - observed)
     spread = (share * inner**2).sum() - (observed * expected - 2 * expected + observed) ** 2
     error = float(np.sqrt(max(spread, 0.0) / n)) / (1 - expected) ** 2
-    reach = float(norm.ppf(0.5 + confidence / 2)) * error
+    reach = float(ndtri(0.5 + confidence / 2)) * error
     return Agreement(n, agreed, kappa, max(kappa - reach, -1.0), min(kappa + reach, 1.0), table)

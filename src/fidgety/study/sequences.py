@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fidgety.errors import StudyError
 from fidgety.files import file_error, parse_json, whole_file, write_json
 from fidgety.motion import PoseSequence, Profile, profile_from
+from fidgety.pose.formats import map_sequence
 from fidgety.pose.formats import read_sequence as read_channels
 from fidgety.pose.pose import check_fps
 from fidgety.pose.skeleton import load_skeleton
@@ -94,7 +95,7 @@ def load_sequence(
 def read_sequence(
     folder: Path, *, fps: float | None = None, channels: str | Mapping[str, int] | None = None
 ) -> PoseSequence:
-    """Read raw_skel.npy, ours or the reference's.
+    """Read raw_skel.npy, ours or the reference's; ours is mapped into memory, not copied.
 
     Parameters
     ----------
@@ -115,11 +116,18 @@ def read_sequence(
     about = read_sidecar(folder)
     if about is not None and not about.get("finished"):
         raise _bad(folder, "preparing it was interrupted")
+    mapped = None if channels or about is None else map_sequence(folder / "raw_skel.npy")
+    if about is not None and mapped is not None:
+        return _as_described(about, mapped, folder)
     exact, _ = read_channels(folder / "raw_skel.npy", channels)  # (7, T, V)
     with np.errstate(over="ignore"):  # what becomes infinite is refused by PoseSequence
         values = exact.astype(np.float32)
     if about is None:
         return PoseSequence(values, check_fps(fps or (_rate_of(exact) if channels else None)))
+    return _as_described(about, values, folder)
+
+
+def _as_described(about: dict[str, Any], values: NDArray[np.float32], folder: Path) -> PoseSequence:
     start_s, skeleton, profile = _described(about, folder)
     if list(values.shape) != about.get("shape"):
         raise _bad(folder, "its sequence.json describes another array")

@@ -27,7 +27,7 @@ from fidgety.pose.formats import (
     stam_pickle,
     tables,
 )
-from fidgety.pose.formats.sequences import CHANNEL_MAPS, read_sequence
+from fidgety.pose.formats.sequences import CHANNEL_MAPS, map_sequence, read_sequence
 from fidgety.pose.formats.source import Format, Given, Source, frame_number, load_json
 from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import Skeleton, load_skeleton
@@ -38,6 +38,7 @@ __all__ = [
     "Format",
     "find_parts",
     "find_recordings",
+    "map_sequence",
     "read",
     "read_sequence",
     "recognise",

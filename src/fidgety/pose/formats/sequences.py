@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fidgety.errors import PoseError
 from fidgety.files import existing, file_error
 
-__all__ = ["CHANNELS", "CHANNEL_MAPS", "read_sequence"]
+__all__ = ["CHANNELS", "CHANNEL_MAPS", "map_sequence", "read_sequence"]
 
 CHANNELS = (
     "x",
@@ -74,14 +74,46 @@ def read_sequence(
     values = _load(source)
     chosen = _map_of(channels, len(values), source.name)
     picked = values[[chosen[channel] for channel in CHANNELS]].astype(np.float64)  # (7, T, V)
-    if np.isinf(picked).any():
+    _refuse_infinite(picked, source)
+    return picked, CHANNELS
+
+
+def map_sequence(path: str | os.PathLike[str]) -> NDArray[np.float32] | None:
+    """The seven channels (7, T, V) of a file in float32 as they lie on the disk, mapped, not read.
+
+    The system brings in what is looked at and may drop it again, and processes share it. A file
+    that is replaced, as `fidgety.files.whole_file` does, leaves the mapping as it was.
+
+    Returns
+    -------
+    ndarray (7, T, V), float32, read-only
+        None if the file holds other numbers, which must be read.
+
+    Raises
+    ------
+    PoseError
+        As `read_sequence`.
+    """
+    source = existing(path, "sequence file")
+    try:
+        values = _load(source, mapped=True)
+    except OSError:  # a file system that maps nothing, or more maps than the system allows
+        return None
+    if values.dtype != np.float32 or not values.flags.c_contiguous or len(values) != len(CHANNELS):
+        return None
+    for channel in values:
+        _refuse_infinite(channel, source)
+    return values  # type: ignore[return-value]
+
+
+def _refuse_infinite(values: NDArray[np.generic], source: Path) -> None:
+    if np.isinf(values).any():
         raise PoseError(
             "E354",
             "The sequence holds infinite values",
             where=source.name,
             remedy="Write what was not seen as NaN",
         )
-    return picked, CHANNELS
 
 
 def _map_of(channels: str | Mapping[str, int] | None, rows: int, where: str) -> Mapping[str, int]:
@@ -109,7 +141,7 @@ def _map_of(channels: str | Mapping[str, int] | None, rows: int, where: str) -> 
     return chosen
 
 
-def _load(source: Path) -> NDArray[np.generic]:
+def _load(source: Path, mapped: bool = False) -> NDArray[np.generic]:
     """The array (C, T, V), its header checked before anything is allocated."""
     try:
         with source.open("rb") as handle:
@@ -137,7 +169,7 @@ def _load(source: Path) -> NDArray[np.generic]:
         )
     if present != math.prod(shape) * dtype.itemsize:
         raise _not_npy(source, "its length does not match its header (copy cut off?)")
-    return np.load(source, allow_pickle=False)
+    return np.asarray(np.load(source, "r" if mapped else None, allow_pickle=False))
 
 
 def _header(handle: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
