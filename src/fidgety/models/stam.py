@@ -267,6 +267,7 @@ class InputNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Clips (M, C, T, V) -> normalised clips, and which joints were seen (M, T, V) or None."""
         M, C, T, V = x.shape
+        seen = ~x.isnan().any(dim=1) if self.masking else None  # (M, T, V)
         x = kernels.channels_last(x).permute(0, 2, 3, 1)  # (M, T, V, C): a row a frame, joint-major
         if self.scales is not None:
             # Gross movement is heavy-tailed: unbounded, a kick would set the scale of every clip
@@ -276,9 +277,9 @@ class InputNorm(nn.BatchNorm1d):
         rows = x.masked_fill(missing, 0.0).view(M * T, V * C)
         if self.masking:
             there = (~missing).view(M * T, V * C).to(x.dtype)
-            rows, seen = self._over_observed(rows, there), ~missing.any(dim=-1)
+            rows = self._over_observed(rows, there)
         else:
-            rows, seen = super().forward(rows), None
+            rows = super().forward(rows)
         return rows.view(M, T, V, C).permute(0, 3, 1, 2), seen
 
     def _over_observed(self, x: Tensor, there: Tensor) -> Tensor:

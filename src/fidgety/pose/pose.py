@@ -386,9 +386,10 @@ def _numbers(values: ArrayLike) -> NDArray[np.float64]:
 
     Raises `PoseError` E310 where there is anything but numbers in a grid.
     """
-    plain = type(values) is np.ndarray and values.dtype == np.float64 and values.base is None
-    if plain and not values.flags.writeable:
-        return values
+    if isinstance(values, np.ndarray) and values.dtype == np.float64:
+        fixed = values.base is None and not values.flags.writeable
+        if fixed:
+            return values
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
