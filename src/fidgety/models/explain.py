@@ -106,7 +106,7 @@ def explanation_check(
         pair = found.clip_attention[usable], random.clip_attention[usable]
         if all(np.ptp(one) > 1e-12 for one in pair):
             ranks = [midranks(one) for one in pair]  # Spearman; scipy.stats takes 0.3 s to load
-            correlation = float(np.corrcoef(np.stack(ranks))[0, 1])
+            correlation = float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1])
     check["random_weights"] = correlation
     return check
 
