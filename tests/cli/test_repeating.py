@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from command_line import TINY
@@ -88,3 +93,68 @@ def test_the_log_tells_of_each_recording_and_names_nobody(run, study, tmp_path):
     assert set(states.values()) == {"done"}
     assert next(e for e in events if e.get("recording") == "s0000")["code"] == "E320"
     assert str(study) not in log.read_text()
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """The methods with a network, so small that a fold takes a moment."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "study"))
+    from learning import TINY as SMALL
+    from learning import network
+
+    from fidgety.motion import WindowConfig
+    from fidgety.study.methods import METHODS
+
+    small = replace(network(SMALL, max_epoch=2), window=WindowConfig(4.0, 1.0))
+    for name in ("stam", "fidgety"):
+        monkeypatch.setitem(METHODS, name, replace(METHODS[name], network=small, candidates={}))
+    yield
+    sys.modules.pop("learning", None)
+
+
+@pytest.mark.slow
+def test_the_final_ensemble_is_reproduced(run, study, small_networks):
+    said = run("train", study, "--final", "--inner", 2, "--model", "stam", "--name", "all")
+    assert said.status == 0, said
+    said = run("reproduce", study / "runs" / "all")
+    assert said.status == 0, said
+    assert "Equal bit for bit: model.fidgety, predictions.csv" in said.out
+    assert [path.name for path in (study / "runs").glob("all*")] == ["all"]
+
+
+@pytest.mark.slow
+def test_cross_validating_networks_is_reproduced(run, study, tmp_path, small_networks):
+    out = tmp_path / "cv"
+    said = run("cv", study, "--models", "stam,quantiles", "--folds", 2, "--out", out)
+    assert said.status == 0, said
+    said = run("reproduce", out)
+    assert said.status == 0, said
+    assert "predictions.csv" in said.out
+    assert ".fidgety" in said.out
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_train_one_model_that_is_reproduced(run, study):
+    """On the CPU, over gloo; started by torchrun as on several machines, and by fidgety itself."""
+    train = ("train", study, "--max-epoch", 2, "--devices", 2, *TINY)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    command = [*launcher, "2", "-m", "fidgety", *train, "--name", "launched"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for each in (command, [sys.executable, "-m", "fidgety", *train, "--name", "alone"]):
+        done = subprocess.run(
+            [str(word) for word in each], env=environment, capture_output=True, check=False,
+            timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+    models = [study / "runs" / name / "model.fidgety" for name in ("launched", "alone")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    assert (study / "runs" / "launched" / "metrics.jsonl").read_text().count("\n") == 2
+    record = study / "runs" / "launched" / RECORD
+    assert json.loads(record.read_text())["arguments"]["devices"] == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        said = run("reproduce", study / "runs" / "launched")
+    assert said.status == 0, said
+    assert "Equal bit for bit: model.fidgety" in said.out
+    record.write_text(record.read_text().replace('"nodes": 1', '"nodes": 2'))
+    run("reproduce", study / "runs" / "launched").refused("E530", "2 machines")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,34 @@ def _repeat(
             where=again.parent,
             remedy="Give STUDY/runs/NAME, and --study if the study was moved with it",
         )
-    if command == "train":
-        given = {**arguments, "name": again.name, "resume": False, "mlflow": None}
-        ctx.invoke(train_command, study=study, **given)
-    else:
+    if command == "cv":
         ctx.invoke(cv_command, study=study, out=again, **arguments)
+        return
+    given = {**arguments, "name": again.name, "resume": False, "mlflow": None}
+    if int(given.get("nodes") or 1) > 1:
+        raise StudyError(
+            "E530",
+            f"The run was trained on {given['nodes']} machines",
+            where=again.parent,
+            remedy="Start it there again as it was, under another --name, and compare the models",
+        )
+    if int(given.get("devices") or 1) > 1:
+        _train_apart(train_command, study, given)
+    else:
+        ctx.invoke(train_command, study=study, **given)
+
+
+def _train_apart(train: click.Command, study: Path, given: dict[str, Any]) -> None:
+    """Train by a command of its own, whose processes then do not compare as well."""
+    from fidgety.errors import StudyError
+
+    arguments = [sys.executable, "-m", "fidgety", "train", str(study)]
+    for option in train.params:
+        value = given.get(option.name or "")
+        if isinstance(option, click.Option) and value not in (None, False):
+            arguments += [option.opts[0]] if option.is_flag else [option.opts[0], str(value)]
+    status = subprocess.run(arguments, check=False).returncode
+    if status:
+        raise StudyError(
+            "E532", f"The repeated run failed with status {status}", remedy="See what it said above"
+        )
