@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fidgety.cli.options import engine_given, engine_options
+from fidgety.cli.options import PLACE, engine_given, engine_options, refuse_cluster
 from fidgety.cli.progress import progress
+
+if TYPE_CHECKING:
+    from fidgety.study.study import Study
 
 __all__ = [
     "cv_command",
@@ -19,7 +23,7 @@ __all__ = [
 
 
 @click.command("cv")
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=PLACE)
 @click.option(
     "--models",
     default="fidgety,stam,quantiles",
@@ -39,7 +43,7 @@ __all__ = [
 @click.option(
     "--error", default=0.1, show_default=True, help="Stated error rate of the abstention."
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=PLACE)
 @engine_options
 @click.option("--fps", type=float, help="Frame rate of sequences made elsewhere.")
 @click.option("--channels", help="What rows of an array of more than 7 are: stam-toy19.")
@@ -52,9 +56,9 @@ __all__ = [
 )
 @click.option("--permutations", default=10, show_default=True, help="Of the self-test's labels.")
 def cv_command(
-    study: Path,
+    study: Path | str,
     models: str,
-    out: Path,
+    out: Path | str,
     resume: bool,
     skip_unlabelled: bool,
     self_test: bool,
@@ -70,40 +74,56 @@ def cv_command(
     beside infants kept apart, and on permuted labels.
     """
     from fidgety.claims import claimed
+    from fidgety.remote import brought, kept
     from fidgety.study.cohort_table import write_cohort
     from fidgety.study.comparison import compare
     from fidgety.study.experiment import cross_validate
     from fidgety.study.methods import names_in
     from fidgety.study.record import write_record
-    from fidgety.study.selftest import self_test as test_leaks
     from fidgety.study.study import Study
 
-    opened = Study.open(study, skip_unlabelled=skip_unlabelled)
     names = names_in(models)
     working = engine_given(engine, workers, cluster)
-    if self_test:
-        kept = {key: given[key] for key in ("folds", "seed", "fps", "channels")}
-        model = "quantiles" if "quantiles" in names else names[0]
-        with claimed(out), progress("Self-test") as show:
-            found = test_leaks(
-                opened,
-                out,
-                model=model,
-                permutations=permutations,
-                progress=show,
-                workers=working,
-                **kept,
-            )
-        click.echo(str(found))
-        if not found.content["permuted"]["passed"]:
-            raise SystemExit(1)
-        return
-    with claimed(out), progress("Cross-validating") as show:
-        cross_validate(opened, names, out, progress=show, workers=working, **given)
-        settings = {"models": models, "skip_unlabelled": skip_unlabelled, **given}
-        write_cohort(out, opened)
-        write_record(out, "cv", settings, opened)
-    click.echo(compare(out).table())
+    refuse_cluster(working, study, out)
+    with brought(study) as source, kept(out) as (folder, send):
+        opened = Study.open(source, skip_unlabelled=skip_unlabelled)
+        if self_test:
+            _test_leaks(opened, folder, names, permutations, working, given)
+            return
+
+        def told(done: float, total: int, name: str = "") -> None:
+            show(done, total, name)
+            send()
+
+        with claimed(folder), progress("Cross-validating") as show:
+            cross_validate(opened, names, folder, progress=told, workers=working, **given)
+            settings = {"models": models, "skip_unlabelled": skip_unlabelled, **given}
+            write_cohort(folder, opened)
+            write_record(folder, "cv", settings, opened)
+        click.echo(compare(folder).table())
+
+
+def _test_leaks(
+    study: Study, out: Path, names: Sequence[str], permutations: int, working: Any, given: Any
+) -> None:
+    from fidgety.claims import claimed
+    from fidgety.study.selftest import self_test
+
+    kept = {key: given[key] for key in ("folds", "seed", "fps", "channels")}
+    model = "quantiles" if "quantiles" in names else names[0]
+    with claimed(out), progress("Self-test") as show:
+        found = self_test(
+            study,
+            out,
+            model=model,
+            permutations=permutations,
+            progress=show,
+            workers=working,
+            **kept,
+        )
+    click.echo(str(found))
+    if not found.content["permuted"]["passed"]:
+        raise SystemExit(1)
 
 
 @click.command("robustness")

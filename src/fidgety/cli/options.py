@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["SIZE", "engine_given", "engine_options", "pose_options"]
+__all__ = ["PLACE", "SIZE", "engine_given", "engine_options", "pose_options", "refuse_cluster"]
 
 
 class _Size(click.ParamType):
@@ -25,6 +26,38 @@ class _Size(click.ParamType):
 
 
 SIZE = _Size()
+
+
+class _Place(click.ParamType):
+    """A path of this machine, or an address such as ``s3://bucket/folder``."""
+
+    name = "PATH or URL"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        from fidgety.remote import is_remote
+
+        return value if isinstance(value, Path) or is_remote(value) else Path(value)
+
+
+PLACE = _Place()
+
+
+def refuse_cluster(engine: Any, *places: Path | str) -> None:
+    """Raise E541 if machines of a cluster would have to reach what only this one has fetched."""
+    from fidgety.errors import FileError
+    from fidgety.remote import is_remote, shown
+
+    remote = [shown(place) for place in places if is_remote(place)]
+    if remote and engine.kind != "loky":
+        raise FileError(
+            "E541",
+            f"A cluster ({engine.kind}) cannot work on an address",
+            where=remote[0],
+            why="what is fetched lies on this machine alone",
+            remedy="Mount it on every machine, or use --workers N of this one",
+        )
 
 
 def pose_options(command: Callable[..., Any]) -> Callable[..., Any]:

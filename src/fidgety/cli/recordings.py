@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fidgety.cli.options import engine_given, engine_options, pose_options
+from fidgety.cli.options import (
+    PLACE,
+    engine_given,
+    engine_options,
+    pose_options,
+    refuse_cluster,
+)
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
+    from fidgety.pose.estimators.batch import Outcome
     from fidgety.pose.overlay import Privacy
 
 __all__ = ["assess_command", "convert_command", "doctor_command", "estimate_command"]
 
 
 @click.command("estimate")
-@click.argument("videos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True, type=PLACE)
+@click.option("--out", required=True, type=PLACE)
 @click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
 @click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
 @click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
@@ -29,8 +38,8 @@ __all__ = ["assess_command", "convert_command", "doctor_command", "estimate_comm
 @click.pass_context
 def estimate_command(
     ctx: click.Context,
-    videos: tuple[Path, ...],
-    out: Path,
+    videos: tuple[Path | str, ...],
+    out: Path | str,
     backend: str,
     weights: Path | None,
     region: str | None,
@@ -43,43 +52,44 @@ def estimate_command(
     """Estimate the infant's pose in films, or folders of films: one Parquet file each."""
     from fidgety.claims import claimed
     from fidgety.pose.estimators import estimate_many
+    from fidgety.remote import brought, kept, shown
 
     options = _estimator_options(weights, region)
-    with claimed(out), progress("Estimating, seconds of film") as show:
-        outcomes = estimate_many(
-            videos,
-            out,
-            backend,
-            workers=engine_given(engine, workers, cluster, os.cpu_count() or 1),
-            resume=not no_resume,
-            progress=lambda done, total, outcome: show(round(done), round(total)),
-            **options,
-        )
-    failed = [outcome for outcome in outcomes if outcome.error]
-    for outcome in outcomes:
-        for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else [])):
-            click.echo(f"{outcome.video.name}: {text}", err=True)
-    if preview:
-        from fidgety.pose.overlay import preview as draw_preview
-        from fidgety.pose.pose import read_native
+    working = engine_given(engine, workers, cluster, os.cpu_count() or 1)
+    refuse_cluster(working, *videos, out)
+    with ExitStack() as stack:
+        films = [stack.enter_context(brought(video)) for video in videos]
+        folder, send = stack.enter_context(kept(out))
 
+        def told(done: float, total: float, _outcome: object) -> None:
+            show(round(done), round(total))
+            send()
+
+        with claimed(folder), progress("Estimating, seconds of film") as show:
+            outcomes = estimate_many(
+                films,
+                folder,
+                backend,
+                workers=working,
+                resume=not no_resume,
+                progress=told,
+                **options,
+            )
+        failed = [outcome for outcome in outcomes if outcome.error]
         for outcome in outcomes:
-            if not outcome.error:
-                picture = outcome.pose.with_name(f"{outcome.pose.stem}_preview.png")
-                draw_preview(read_native(outcome.pose), outcome.video, picture)
-    click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} films estimated into {out}")
+            for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else [])):
+                click.echo(f"{outcome.video.name}: {text}", err=True)
+        if preview:
+            _draw_previews(outcomes)
+    done = len(outcomes) - len(failed)
+    click.echo(f"{done} of {len(outcomes)} films estimated into {shown(out)}")
     ctx.exit(2 if failed else 0)
 
 
 @click.command("assess")
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--model",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="A .fidgety file, or simulated-demo.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=PLACE)
+@click.option("--model", required=True, type=PLACE, help="A .fidgety file, or simulated-demo.")
+@click.option("--out", required=True, type=PLACE)
 @click.option("--age-weeks", type=float, help="Corrected age in weeks after term.")
 @pose_options
 @click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
@@ -104,9 +114,9 @@ def estimate_command(
 @click.pass_context
 def assess_command(
     ctx: click.Context,
-    inputs: tuple[Path, ...],
-    model: Path,
-    out: Path,
+    inputs: tuple[Path | str, ...],
+    model: Path | str,
+    out: Path | str,
     age_weeks: float | None,
     format: str,
     skeleton: str | None,
@@ -131,15 +141,28 @@ def assess_command(
     """
     from fidgety.assess import Assessor
     from fidgety.claims import claimed
+    from fidgety.remote import brought, kept
     from fidgety.screening import exit_status, find_inputs, screen
 
-    assessor = Assessor.load(model)
-    found = find_inputs(inputs, format, individual)
-    with claimed(out), progress("Assessing") as show:
+    working = engine_given(engine, workers, cluster)
+    refuse_cluster(working, *inputs, out)
+    with brought(model) as file:
+        assessor = Assessor.load(file)
+    with ExitStack() as stack:
+        here = [stack.enter_context(brought(place)) for place in inputs]
+        found = find_inputs(here, format, individual)
+        folder, send = stack.enter_context(kept(out))
+
+        def told(done: float, total: int, name: str = "") -> None:
+            show(done, total, name)
+            send()
+
+        stack.enter_context(claimed(folder))
+        show = stack.enter_context(progress("Assessing"))
         results = screen(
             found,
             assessor,
-            out,
+            folder,
             age_weeks=age_weeks,
             skeleton=skeleton,
             fps=fps,
@@ -149,11 +172,11 @@ def assess_command(
             overlay=privacy if overlay else None,
             interactive=interactive,
             pdf=pdf,
-            workers=engine_given(engine, workers, cluster),
-            progress=show,
+            workers=working,
+            progress=told,
         )
     for result in results:
-        click.echo(_line(result), err=result.error is not None)
+        click.echo(_line(result, out), err=result.error is not None)
     ctx.exit(exit_status(results))
 
 
@@ -249,11 +272,13 @@ def doctor_command(
         click.echo(str(finding))
 
 
-def _line(result: Any) -> str:
+def _line(result: Any, out: Path | str) -> str:
+    from fidgety.remote import shown
+
     if result.error is not None:
         return f"{result.name}: {result.error}"
     content = result.assessment
-    where = result.folder / "report.html"
+    where = f"{shown(out)}/{result.name}/report.html"
     quality = content["quality"]
     if result.state == "refused":
         reasons = " ".join(r["text"] for r in quality["reasons"] if r["severity"] == "refuse")
@@ -266,6 +291,16 @@ def _line(result: Any) -> str:
         f"{result.name}: risk {content['risk']:.2f} ({low:.2f} to {high:.2f}), {decision}, "
         f"quality {quality['verdict']}{kind}. Report: {where}"
     )
+
+
+def _draw_previews(outcomes: Sequence[Outcome]) -> None:
+    from fidgety.pose.overlay import preview as draw_preview
+    from fidgety.pose.pose import read_native
+
+    for outcome in outcomes:
+        if not outcome.error:
+            picture = outcome.pose.with_name(f"{outcome.pose.stem}_preview.png")
+            draw_preview(read_native(outcome.pose), outcome.video, picture)
 
 
 def _estimator_options(weights: Path | None, region: str | None) -> dict[str, Any]:
