@@ -19,9 +19,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
 
-# Known weak places of the pinned packages; asks a public database, so it needs a network.
+# Known weak places of the pinned packages. Asks a public database; fails where that cannot be asked.
 audit: $(VENV)/.installed-dev
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 # The judge of accessibility, for the tests marked `browser`; without npm or chromium these are skipped.
 axe:

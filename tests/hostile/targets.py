@@ -202,7 +202,7 @@ def _binary_targets() -> Iterable[Target]:
     except formats.PoseError:  # the extra is not installed
         return
     yield Target("nwb bytes", (nwb,), ".nwb", m.change_bytes, _twice("nwb", given), slow=True)
-    yield Target("hdf5 trees", (b"",), ".h5", _hdf5, _any_hdf5, slow=True)
+    yield Target("hdf5 trees", (b"",), ".h5", _hdf5, _any_hdf5)
 
 
 def _any_hdf5(path: Path) -> object:
@@ -539,7 +539,7 @@ def _films() -> Iterable[Target]:
 
     for suffix in (".mp4", ".mkv", ".avi"):
         raw = written(film, f"a{suffix}")
-        yield Target(f"film {suffix[1:]}", (raw,), suffix, m.change_boxes, use, slow=True)
+        yield Target(f"film {suffix[1:]}", (raw,), suffix, m.change_boxes, use)
 
 
 def _app() -> Iterable[Target]:
