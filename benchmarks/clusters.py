@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from kill_table import TESTS, contents
@@ -59,20 +60,20 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def ray_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Two nodes of one core each; the address, and the node that may be killed."""
+def ray_cluster(folder: Path, count: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Nodes of one core each; the address, and the node that may be killed."""
     address = f"127.0.0.1:{port()}"
     common = ["--num-cpus=1", "--block", "--disable-usage-stats", "--object-store-memory=200000000"]
     head = start(BIN / "ray", "start", "--head", f"--port={address.split(':')[1]}", "--node-ip-address=127.0.0.1",
                  "--include-dashboard=false", f"--temp-dir={folder}", *common)  # fmt: skip
     wait_for(int(address.split(":")[1]))
-    second = start(BIN / "ray", "start", f"--address={address}", *common)
+    more = [start(BIN / "ray", "start", f"--address={address}", *common) for _ in range(1, count)]
     try:
-        wait_for_nodes(address, 2)
-        yield address, second
+        wait_for_nodes(address, count)
+        yield address, [head, *more][-1]
     finally:
-        kill(second)
-        kill(head)
+        for process in (*more, head):
+            kill(process)
 
 
 def wait_for_nodes(address: str, count: int) -> None:
@@ -95,8 +96,8 @@ def wait_for_nodes(address: str, count: int) -> None:
 
 
 @contextmanager
-def dask_cluster(_folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A scheduler and two workers of one thread each."""
+def dask_cluster(folder: Path, count: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler and workers of one thread each."""
     number = port()
     address = f"tcp://127.0.0.1:{number}"
     scheduler = start(
@@ -105,12 +106,12 @@ def dask_cluster(_folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
     wait_for(number)
     workers = [
         start(BIN / "dask", "worker", address, "--nthreads", 1, "--no-dashboard", "--nworkers", 1,
-              "--local-directory", tempfile.mkdtemp(dir=_folder))
-        for _ in range(2)
+              "--local-directory", tempfile.mkdtemp(dir=folder))
+        for _ in range(count)
     ]  # fmt: skip
     try:
         time.sleep(5)
-        yield address, workers[1]
+        yield address, workers[-1]
     finally:
         for process in (*workers, scheduler):
             kill(process)
@@ -177,11 +178,27 @@ def report(home: Path, out: str, took: float, expected: dict[str, str], **more: 
     )  # fmt: skip
 
 
+def on_cluster(
+    home: Path, name: str, cluster: Any, count: int, killing: bool, expected: dict[str, str]
+) -> None:
+    """All recordings on a cluster of so many workers, and once more with one of them killed."""
+    more, out = ("--engine", name, "--cluster"), f"{name}-{count}"
+    scratch = Path(tempfile.mkdtemp(prefix="fc-", dir="/tmp"))
+    with cluster(scratch, count) as (address, victim):
+        report(home, out, assess(home, out, *more, address), expected, workers=count)
+        if killing:
+            took = assess(home, f"{out}-killed", *more, address, victim=victim)
+            report(home, f"{out}-killed", took, expected, workers=f"{count}, then {count - 1}",
+                   killed=victim.returncode)  # fmt: skip
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=int, default=40)
     parser.add_argument("--engines", default="loky,ray,dask,slurm")
-    parser.add_argument("--kill", action="store_true", help="also kill a worker half-way")
+    parser.add_argument("--workers", default="2", help="numbers of them, by commas")
+    parser.add_argument("--kill", action="store_true", help="also kill one of several half-way")
     given = parser.parse_args()
     sys.path.insert(0, str(TESTS))
     from single import model_file
@@ -198,8 +215,10 @@ def main() -> None:
         expected = contents(home / "serial", home / "serial")
         report(home, "serial", took, expected, workers=1)
         wanted = given.engines.split(",")
-        if "loky" in wanted:
-            report(home, "loky", assess(home, "loky", "--workers", "2"), expected, workers=2)
+        counts = [int(count) for count in given.workers.split(",")]
+        for count in counts if "loky" in wanted else ():
+            took = assess(home, f"loky-{count}", "--workers", str(count))
+            report(home, f"loky-{count}", took, expected, workers=count)
         if "slurm" in wanted and importlib.util.find_spec("submitit"):
             took = assess(
                 home, "slurm", "--engine", "slurm", "--cluster", "local", "--workers", "2"
@@ -208,15 +227,8 @@ def main() -> None:
         for name, cluster in (("ray", ray_cluster), ("dask", dask_cluster)):
             if name not in wanted:
                 continue
-            more = ("--engine", name, "--cluster")
-            scratch = Path(tempfile.mkdtemp(prefix="fc-", dir="/tmp"))
-            with cluster(scratch) as (address, victim):
-                report(home, name, assess(home, name, *more, address), expected, workers=2)
-                if given.kill:
-                    out = f"{name}-killed"
-                    took = assess(home, out, *more, address, victim=victim)
-                    report(home, out, took, expected, workers="2, then 1", killed=victim.returncode)
-            shutil.rmtree(scratch, ignore_errors=True)
+            for count in counts:
+                on_cluster(home, name, cluster, count, given.kill and count > 1, expected)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -109,6 +109,9 @@ def test_a_study_of_codes_is_in_order(tmp_path):
 
     film_of(0, 2.0).save(tmp_path / "estimated_poses" / "i01_v0.parquet")
     (tmp_path / "labels.csv").write_text("infant_id,label,age_weeks,site\ni01,0,12.5,A\n")
+    for name in ("metrics.jsonl", "last_state.pt"):  # what a training leaves
+        (tmp_path / "runs" / "x").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs" / "x" / name).write_bytes(b"{}")
     assert look_over(tmp_path) == []
     assert summary([]).startswith("Nothing found")
 

@@ -20,6 +20,7 @@ __all__ = ["Sight", "look_over", "summary"]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".bmp", ".gif")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
+STATE = "last_state.pt"  # what fidgety train --resume goes on from
 TABLES = (".csv", ".txt", ".tsv")
 MAX_FILES = 200_000
 HEAD = 1 << 16  # bytes of a table that are looked at
@@ -120,6 +121,8 @@ def _seen(path: Path, root: Path) -> Iterator[tuple[str, bool, str]]:
         yield from _film(path)
     elif suffix in PICTURES:
         yield from _picture(path)
+    elif path.name == STATE and (path.parent / "metrics.jsonl").exists():
+        return  # of a training of ours: numbers alone, read as such
     elif suffix in PICKLES:
         yield "a file that can run code where it is loaded", False, "Import it, then remove it"
     elif suffix in TABLES:
