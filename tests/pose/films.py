@@ -51,3 +51,22 @@ def film(
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
     return path
+
+
+def over_and_over(path: Path, out: Path, times: int) -> Path:
+    """The film repeated: its packets copied, so that hours take a moment to write."""
+    with av.open(str(path)) as source, av.open(str(out), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        packets = [packet for packet in source.demux(stream) if packet.dts is not None]
+        stamps = sorted(packet.pts for packet in packets)
+        length = (stamps[-1] - stamps[0]) * len(stamps) // (len(stamps) - 1)  # evenly spaced
+        kept = [(bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in packets]
+        for turn in range(times):
+            for content, pts, dts, duration, key in kept:
+                packet = av.Packet(content)
+                packet.pts, packet.dts = pts + turn * length, dts + turn * length
+                packet.duration, packet.time_base = duration, stream.time_base
+                packet.is_keyframe, packet.stream = key, copy
+                target.mux(packet)
+    return out

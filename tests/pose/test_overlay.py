@@ -89,6 +89,14 @@ def test_the_overlay_keeps_the_films_length(tmp_path):
     np.testing.assert_allclose(np.diff(seconds), np.diff(seconds)[0], atol=1e-4)
 
 
+def test_the_overlay_of_a_part_shows_that_part(noise, tmp_path):
+    pose = pose_of().between(0.2, 0.6).then("estimate", arguments={"part": [0.2, 0.55]})
+    out = draw_overlay(noise, pose, tmp_path / "o.mp4", privacy="skeleton")
+    drawn = list(frames(out))
+    assert len(drawn) == pytest.approx(9, abs=1)
+    assert all(frame.image[:240].max() > 100 for frame in drawn)
+
+
 def test_blur_hides_the_face_and_nothing_else(noise, tmp_path):
     image = shown(draw_overlay(noise, pose_of(), tmp_path / "o.mp4", privacy="blur"))
     assert texture(image, 160, 80) < 25  # the chin, between drawn joints

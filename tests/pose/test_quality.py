@@ -204,6 +204,31 @@ def test_long_legs_without_a_head():
     assert quality.measures["head_leg"] is None
 
 
+def crossed(pose: Pose, *pairs: str) -> Pose:
+    """Left and right of some pairs exchanged for every other 8 s: too long to be put back."""
+    rows = pose.skeleton.rows(*(f"{side}_{pair}" for pair in pairs for side in ("right", "left")))
+    others = pose.skeleton.mirror_order[rows]
+    frames = pose.time % 16 >= 8
+    xy = pose.xy.copy()
+    xy[np.ix_(frames, rows)] = pose.xy[np.ix_(frames, others)]
+    return pose.then("crossed", xy=xy)
+
+
+@pytest.mark.parametrize("pairs", [("knee",), ("ankle",), ("knee", "ankle")])
+def test_exchanged_legs_are_not_long_ones(pairs):
+    """Bones that run across to the other side say nothing of how long the legs are."""
+    wide = infant(ears=0.3)  # a small head, so that the legs alone decide
+    quality = assess_quality(crossed(wide, *pairs))
+    assert "E107" not in codes(quality)
+    expected = assess_quality(wide).measures["leg_trunk"]
+    assert quality.measures["leg_trunk"] == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("pairs", [("knee",), ("ankle",), ("hip",), ("knee", "ankle")])
+def test_an_adult_with_exchanged_legs_is_still_one(pairs):
+    assert "E107" in codes(assess_quality(crossed(infant(leg=1.7, ears=0.28), *pairs)))
+
+
 def rolled(pose: Pose, roll: np.ndarray) -> Pose:
     """The body turned about its long axis: breadth times cos(roll), by frame (T,)."""
     middle = SIZE[0] / 2

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from films import dot_image, dot_place, film
+from films import dot_image, dot_place, film, over_and_over
 
 from fidgety.errors import FidgetyWarning, FileError, VideoError
 from fidgety.pose import video
@@ -148,6 +148,46 @@ def test_pictures_without_a_later_time_are_left_out(tmp_path, monkeypatch):
         times = [frame.time_s for frame in frames(path)]
     assert (np.diff(times) > 0).all()
     assert len(times) == 10
+
+
+@pytest.fixture(scope="module")
+def four_hours(tmp_path_factory):
+    """A film of 4 h at 4 frames a second: 16 pictures, the dot ever farther right, repeated."""
+    folder = tmp_path_factory.mktemp("long")
+    images = [dot_image(10 + 5 * k, 32) for k in range(16)]
+    short = film(folder / "short.mp4", images, np.arange(16) / 4, options={"bf": "0"})
+    return over_and_over(short, folder / "long.mp4", 3600)
+
+
+def test_a_part_of_a_long_film_is_found_without_reading_the_rest(four_hours):
+    assert probe(four_hours).duration_s == pytest.approx(4 * 3600, rel=0.01)
+    seen = list(frames(four_hours, (10_000.0, 10_005.0)))
+    times = np.array([frame.time_s for frame in seen])
+    np.testing.assert_allclose(times, np.arange(10_000, 10_005.1, 0.25), atol=0.002)
+    step = np.round(times * 4).astype(int) % 16
+    places = [dot_place(frame.image)[0] for frame in seen]
+    np.testing.assert_allclose(places, 10 + 5 * step, atol=1)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5, 9.0, 11.3, 30.0])
+def test_a_part_is_the_same_as_cut_from_the_whole(tmp_path, start):
+    """With pictures that lean on later ones, few key frames, and uneven times."""
+    rng = np.random.default_rng(1)
+    times = np.cumsum(rng.uniform(0.05, 0.2, 300)).round(3)
+    images = [dot_image(20 + k % 60, 30) for k in range(300)]
+    path = film(tmp_path / "a.mp4", images, times, options={"g": "90", "bf": "3"})
+    part = (start, start + 2)
+    whole = [(f.time_s, f.image) for f in frames(path) if part[0] <= f.time_s <= part[1]]
+    got = [(f.time_s, f.image) for f in frames(path, part)]
+    assert [time for time, _ in got] == [time for time, _ in whole]
+    assert all((a == b).all() for (_, a), (_, b) in zip(got, whole, strict=True))
+
+
+def test_a_part_that_ends_early_is_no_film_broken_off(tmp_path, recwarn):
+    path = film(tmp_path / "a.mp4", dots(50))
+    assert len(list(frames(path, (0.0, 0.5)))) == 13
+    assert not list(frames(path, (5.0, 6.0)))
+    assert not recwarn.list
 
 
 def refusal(path):

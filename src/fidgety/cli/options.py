@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-__all__ = ["PLACE", "SIZE", "engine_given", "engine_options", "pose_options", "refuse_cluster"]
+__all__ = [
+    "PLACE",
+    "SIZE",
+    "engine_given",
+    "engine_options",
+    "part_options",
+    "pose_options",
+    "refuse_cluster",
+]
 
 
 class _Size(click.ParamType):
@@ -25,7 +33,41 @@ class _Size(click.ParamType):
         return int(width), int(height)
 
 
+class _Clock(click.ParamType):
+    """Seconds, or H:MM:SS, as seconds."""
+
+    name = "[[H:]MM:]SS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        *whole, last = str(value).split(":")
+        try:
+            seconds = float(last)
+        except ValueError:
+            seconds = -1.0
+        sound = len(whole) <= 2 and all(part.isdecimal() for part in whole)
+        if not (sound and 0 <= seconds < (60 if whole else 1e6)):
+            self.fail(f"{value!r} is no time such as 90, 1:30 or 0:01:30", param, ctx)
+        for power, part in enumerate(reversed(whole), 1):
+            seconds += int(part) * 60**power
+        return seconds
+
+
 SIZE = _Size()
+CLOCK = _Clock()
+
+
+def part_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add which part of a film to look at."""
+    for option in (
+        click.option("--to", "end", type=CLOCK, help="Where in the film to stop looking."),
+        click.option("--from", "start", type=CLOCK, help="Where in the film to begin."),
+    ):
+        command = option(command)
+    return command
 
 
 class _Place(click.ParamType):

@@ -14,6 +14,7 @@ from fidgety.cli.options import (
     PLACE,
     engine_given,
     engine_options,
+    part_options,
     pose_options,
     refuse_cluster,
 )
@@ -32,6 +33,7 @@ __all__ = ["assess_command", "convert_command", "doctor_command", "estimate_comm
 @click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
 @click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
 @click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
+@part_options
 @engine_options
 @click.option("--preview", is_flag=True, help="Also write a contact sheet, NAME_preview.png.")
 @click.option("--no-resume", is_flag=True, help="Do everything again.")
@@ -43,6 +45,8 @@ def estimate_command(
     backend: str,
     weights: Path | None,
     region: str | None,
+    start: float | None,
+    end: float | None,
     engine: str,
     workers: int | None,
     cluster: str | None,
@@ -54,7 +58,7 @@ def estimate_command(
     from fidgety.pose.estimators import estimate_many
     from fidgety.remote import brought, kept, shown
 
-    options = _estimator_options(weights, region)
+    options = _estimator_options(weights, region, (start, end))
     working = engine_given(engine, workers, cluster, os.cpu_count() or 1)
     refuse_cluster(working, *videos, out)
     with ExitStack() as stack:
@@ -95,6 +99,7 @@ def estimate_command(
 @click.option("--backend", type=click.Choice(["blazepose", "onnx"]), default="blazepose")
 @click.option("--weights", type=click.Path(path_type=Path), help="ONNX model, for --backend onnx.")
 @click.option("--region", help="Where the infant lies: X,Y,WIDTH,HEIGHT in pixels.")
+@part_options
 @click.option("--overlay", is_flag=True, help="Also write each film with skeleton and attention.")
 @click.option(
     "--privacy",
@@ -126,6 +131,8 @@ def assess_command(
     backend: str,
     weights: Path | None,
     region: str | None,
+    start: float | None,
+    end: float | None,
     overlay: bool,
     privacy: Privacy,
     interactive: bool,
@@ -168,7 +175,7 @@ def assess_command(
             fps=fps,
             size=size,
             backend=backend,
-            estimator_options=_estimator_options(weights, region),
+            estimator_options=_estimator_options(weights, region, (start, end)),
             overlay=privacy if overlay else None,
             interactive=interactive,
             pdf=pdf,
@@ -303,8 +310,12 @@ def _draw_previews(outcomes: Sequence[Outcome]) -> None:
             draw_preview(read_native(outcome.pose), outcome.video, picture)
 
 
-def _estimator_options(weights: Path | None, region: str | None) -> dict[str, Any]:
+def _estimator_options(
+    weights: Path | None, region: str | None, part: tuple[float | None, float | None]
+) -> dict[str, Any]:
     options: dict[str, Any] = {}
+    if part != (None, None):
+        options["part"] = (part[0] or 0.0, 1e9 if part[1] is None else part[1])
     if weights is not None:
         options["weights"] = str(weights)
     if region is not None:

@@ -18,7 +18,7 @@ from fidgety.pose.encode import at_constant_rate, write_video
 from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
 from fidgety.pose.privacy import Heads, blur_all, blur_head, locate_heads
-from fidgety.pose.video import Frame, ahead, frames, probe, resized
+from fidgety.pose.video import Frame, Part, ahead, frames, probe, resized
 
 __all__ = ["PRIVACY", "Privacy", "draw_overlay", "preview"]
 
@@ -49,7 +49,8 @@ def draw_overlay(
     pose : Pose
         In pixels of that film, at its times.
     out : path-like
-        Ends in .mp4, .m4v or .mov; constant rate, no sound, at most 1280 pixels long.
+        Ends in .mp4, .m4v or .mov; constant rate, no sound, at most 1280 pixels long. It shows the
+        part of the film that was looked at.
     joint_weights : array_like (V,) or (T, V), optional
         Joint attention; drawn on the cividis scale from 0 to its maximum.
     clip_attention : sequence of (start_s, end_s, weight)
@@ -74,10 +75,13 @@ def draw_overlay(
     length = max(float(pose.time[-1]), info.duration_s if np.isfinite(info.duration_s) else 0.0)
     line = _Timeline(length, tuple(clip_attention), tuple(marks))
 
+    part = _part(pose)
+    start_s = part[0] if part else 0.0
+
     def drawn() -> Iterator[Frame]:
-        for frame in ahead(frames(video)):
+        for frame in ahead(frames(video, part)):
             image = painter.paint(frame)
-            yield Frame(frame.time_s, line.below(image, frame.time_s))
+            yield Frame(frame.time_s - start_s, line.below(image, frame.time_s))
 
     fps = pose.fps if np.isfinite(pose.fps) else 30.0
     rate = min(60.0, float(round(fps)) if abs(fps - round(fps)) < 0.01 else fps)
@@ -105,7 +109,7 @@ def preview(
     wanted = iter(np.linspace(pose.time[0], pose.time[-1], max(1, count)).tolist())
     tiles: list[NDArray[np.uint8]] = []
     due = next(wanted, None)
-    for frame in frames(video):
+    for frame in frames(video, _part(pose)):
         if due is None:
             break
         if frame.time_s >= due - 1e-6:
@@ -120,6 +124,12 @@ def preview(
     with whole_file(out) as draft:
         draft.write_bytes(content.tobytes() if encoded else b"")
     return Path(out)
+
+
+def _part(pose: Pose) -> Part | None:
+    """The seconds of its film a pose is of; None if it is of all of it."""
+    parts = [step["part"] for step in pose.history if step.get("part")]
+    return (float(parts[0][0]), float(parts[0][1])) if parts else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -15,14 +16,31 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.errors import VideoError, warn
-from fidgety.files import existing, file_error
+from fidgety.errors import warn
+from fidgety.pose.container import (
+    VIDEO_SUFFIXES,
+    checked,
+    nothing_decoded,
+    opened,
+    pictures_of,
+    still_picture,
+)
 from fidgety.pose.optional import library
 
-__all__ = ["Frame", "VideoInfo", "ahead", "frames", "halved", "probe", "resized"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "Frame",
+    "Part",
+    "VideoInfo",
+    "ahead",
+    "frames",
+    "halved",
+    "probe",
+    "resized",
+]
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg")
-_STILL_FORMATS = ("image2", "_pipe", "tty", "apng", "ico")  # pictures, and text taken for a picture
+Part = tuple[float, float]  # seconds of a film after its first picture: from, to
+_SEEK_S = 10.0  # to a part that begins sooner the film is simply read
 _BREAK_S = 0.5  # a film may end this much before its stated length without having been cut off
 Item = TypeVar("Item")
 
@@ -83,12 +101,12 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         As `frames`.
     """
     av = library("av", extra="video")
-    source = _checked(path)
-    with _opened(av, source) as container:
-        stream = _stream(container, source)
+    source = checked(path)
+    with opened(av, source) as container:
+        stream = pictures_of(container, source)
         first = next(_pictures(av, container, stream, _Tally()), None)
         if first is None:
-            raise _nothing(source)
+            raise nothing_decoded(source)
         width, height = _square_pixels(first, _aspect(stream))
         if _clockwise(first) in (90, 270):
             width, height = height, width
@@ -104,13 +122,21 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         )
 
 
-def frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
+def frames(path: str | os.PathLike[str], part: Part | None = None) -> Iterator[Frame]:
     """Frames of a video in order of presentation, one at a time.
 
     Times are those of the file (variable frame rate), counted from its first picture. Rotation
     metadata and non-square pixels are applied, sound is ignored, any bit depth becomes 8 bits.
     Pictures that cannot be decoded, and pictures not later than the one before, are left out.
     Memory does not grow with length.
+
+    Parameters
+    ----------
+    path : path-like
+        The film.
+    part : (from, to), optional
+        Seconds after its first picture; the rest is passed over, without being decoded where the
+        file can be searched. Times are those of the whole film.
 
     Raises
     ------
@@ -126,23 +152,31 @@ def frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
         W601 the film breaks off before its stated end; W602 pictures left out.
     """
     av = library("av", extra="video")
-    source = _checked(path)
+    source = checked(path)
     tally = _Tally()
-    with _opened(av, source) as container:
-        stream = _stream(container, source)
+    begin, end = part or (0.0, np.inf)
+    with opened(av, source) as container:
+        stream = pictures_of(container, source)
         stated, aspect = _stated_duration(container, stream), _aspect(stream)
-        start_s: float | None = None
-        last_s = -np.inf
-        for picture in _pictures(av, container, stream, tally):
-            if picture.time is None or (start_s is not None and picture.time - start_s <= last_s):
-                tally.lost += 1
-                continue
-            start_s = picture.time if start_s is None else start_s
+        pictures = _timed(_pictures(av, container, stream, tally), tally)
+        first = next(pictures, None)
+        if first is None:
+            raise nothing_decoded(source)
+        start_s, last_s = first.time, 0.0
+        if begin > _SEEK_S:
+            first, pictures = _sought(av, container, stream, tally, start_s + begin) or (
+                first,
+                pictures,
+            )
+        for picture in chain([first], pictures):
             last_s = picture.time - start_s
-            yield Frame(last_s, _image(picture, aspect))
-    if start_s is None:
-        raise _nothing(source)
-    _report(source, tally, last_s, stated)
+            if last_s > end:
+                break
+            if last_s >= begin:
+                yield Frame(last_s, _image(picture, aspect))
+    if last_s <= 0:
+        raise still_picture(source)
+    _report(source, tally, last_s, stated if last_s < end else last_s)
 
 
 def ahead(items: Iterator[Item], depth: int = 4) -> Iterator[Item]:
@@ -218,62 +252,6 @@ class _Tally:
     broken: bool = False
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
-    source = existing(path, "video")
-    try:
-        if source.is_dir():
-            raise VideoError("E601", "A folder is not a video", where=source.name)
-        with source.open("rb") as handle:
-            empty = not handle.read(1)
-    except OSError as error:
-        raise file_error(error, source) from error
-    if empty:
-        raise VideoError(
-            "E602", "The file is empty", where=source.name, remedy="Copy the film again"
-        )
-    return source
-
-
-def _opened(av: ModuleType, source: Path) -> Any:
-    try:
-        # File names are data: without the scheme, "concat:a|b" or a URL would be opened as such.
-        container = av.open(f"file:{source}", metadata_errors="replace")
-    except (OSError, ValueError, av.error.FFmpegError) as error:
-        if _index_missing(source):
-            raise VideoError(
-                "E104",
-                f"Cannot read {source.name}",
-                why="the index is missing (upload cut off?)",
-                remedy="Copy the file again",
-            ) from error
-        raise _not_a_video(source) from error
-    kinds = container.format.name.split(",")
-    if any(kind in _STILL_FORMATS or kind.endswith("_pipe") for kind in kinds):
-        container.close()
-        raise _still(source) if "tty" not in kinds else _not_a_video(source)
-    return container
-
-
-def _stream(container: Any, source: Path) -> Any:
-    streams = [s for s in container.streams.video if not _is_cover(s)]
-    if not streams:
-        raise VideoError(
-            "E603",
-            "No video stream",
-            where=source.name,
-            why="the file holds sound or data only",
-            remedy="Give the film itself",
-        )
-    stream = streams[0]
-    stream.thread_type = "AUTO"
-    return stream
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether a stream is the still cover picture of a sound file."""
-    return "attached_pic" in str(getattr(stream, "disposition", "")) or stream.codec_context is None
-
-
 def _pictures(av: ModuleType, container: Any, stream: Any, tally: _Tally) -> Iterator[Any]:
     """Decoded frames; damaged packets are passed over, a broken container ends the film."""
     packets = container.demux(stream)
@@ -297,6 +275,33 @@ def _pictures(av: ModuleType, container: Any, stream: Any, tally: _Tally) -> Ite
                 tally.lost += 1
             else:
                 yield picture
+
+
+def _timed(pictures: Iterator[Any], tally: _Tally) -> Iterator[Any]:
+    """Those pictures that have a time, and one later than the picture before."""
+    last_s = -np.inf
+    for picture in pictures:
+        if picture.time is None or picture.time <= last_s:
+            tally.lost += 1
+            continue
+        last_s = picture.time
+        yield picture
+
+
+def _sought(
+    av: ModuleType, container: Any, stream: Any, tally: _Tally, time_s: float
+) -> tuple[Any, Iterator[Any]] | None:
+    """The first picture from a little before a time, and those after it; None if not found."""
+    for margin in (0.0, 10.0, 60.0, time_s):  # an index may lead to a picture that is too late
+        try:
+            container.seek(int(max(0.0, time_s - margin) / stream.time_base), stream=stream)
+        except (av.error.FFmpegError, OSError):
+            return None
+        pictures = _timed(_pictures(av, container, stream, tally), tally)
+        first = next(pictures, None)
+        if first is not None and first.time <= time_s:
+            return first, pictures
+    return None
 
 
 def _image(picture: Any, aspect: Fraction) -> NDArray[np.uint8]:
@@ -333,8 +338,6 @@ def _stated_duration(container: Any, stream: Any) -> float:
 
 
 def _report(source: Path, tally: _Tally, last_s: float, stated_s: float) -> None:
-    if last_s <= 0:
-        raise _still(source)
     if tally.broken or stated_s - last_s > max(_BREAK_S, 0.01 * stated_s):
         length = f"of {stated_s:.1f} s" if np.isfinite(stated_s) else "(length unknown)"
         warn(
@@ -351,53 +354,3 @@ def _report(source: Path, tally: _Tally, last_s: float, stated_s: float) -> None
             where=source.name,
             why="they could not be decoded or carry no valid time",
         )
-
-
-def _index_missing(source: Path) -> bool:
-    """Whether the file is MP4 or QuickTime but lacks its index (the ``moov`` box)."""
-    try:
-        with source.open("rb") as handle:
-            length, position, found = source.stat().st_size, 0, False
-            while position + 8 <= length:
-                handle.seek(position)
-                head = handle.read(16)
-                size, kind = int.from_bytes(head[:4], "big"), head[4:8]
-                if kind == b"moov":
-                    return position + size > length
-                found = found or kind in (b"ftyp", b"mdat", b"wide")
-                if not found:
-                    return False
-                size = int.from_bytes(head[8:16], "big") if size == 1 else size
-                if size < 8:
-                    return True
-                position += size
-    except OSError:
-        return False
-    return found
-
-
-def _not_a_video(source: Path) -> VideoError:
-    return VideoError(
-        "E601",
-        f"{source.name} is not a video",
-        why="no known film format was recognised in its content",
-        remedy=f"Give a film, for example {', '.join(VIDEO_SUFFIXES[:4])}",
-    )
-
-
-def _still(source: Path) -> VideoError:
-    return VideoError(
-        "E604",
-        f"{source.name} is a single picture",
-        why="movement needs a film",
-        remedy="Give the film itself",
-    )
-
-
-def _nothing(source: Path) -> VideoError:
-    return VideoError(
-        "E605",
-        f"Not one picture of {source.name} could be decoded",
-        why="the film is damaged, or its codec is not known here",
-        remedy="Copy the file again, or convert it to H.264",
-    )

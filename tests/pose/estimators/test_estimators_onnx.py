@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fidgety.errors import ConfigError, FileError, VideoError
-from fidgety.pose.estimators import estimate
+from fidgety.pose.estimators import estimate, run
 from fidgety.pose.estimators.onnx_topdown import OnnxTopDown, heatmap_peaks, simcc_peaks
 
 pytest.importorskip("onnx")
@@ -10,7 +12,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("cv2")
 
 import graphs
-from films import film
+from films import film, over_and_over
 
 
 @pytest.mark.parametrize("layout", ["coco17", "halpe26"])
@@ -95,6 +97,45 @@ def test_few_or_uneven_frames_are_said(tmp_path):
     )
     with pytest.warns(UserWarning, match=r"W102 .* average .*\(variable\)"):
         estimate(uneven, "onnx", weights=weights, people="one")
+
+
+def test_four_hours_are_refused_and_minutes_of_them_looked_at(tmp_path):
+    images = [graphs.picture(0.5 * k) for k in range(16)]
+    short = film(tmp_path / "short.mp4", images, np.arange(16) / 12.5, options={"bf": "0"})
+    path = over_and_over(short, tmp_path / "long.mp4", 11_250)
+    options = {"weights": graphs.simcc(tmp_path / "m.onnx"), "people": "one"}
+    for part in (None, (0, 3601), (60, np.inf)):
+        with pytest.raises(VideoError, match=r"min of film are too long .*--from 10:00") as refused:
+            estimate(path, "onnx", part=part, **options)
+        assert refused.value.code == "E611"
+    told = []
+    pose = estimate(
+        path, "onnx", part=(7200, 7203), progress=lambda *now: told.append(now), **options
+    )
+    np.testing.assert_allclose(pose.time, 7200 + np.arange(38) / 12.5, atol=1e-3)
+    hip = pose.xy[13:, pose.skeleton.index["left_hip"]]  # the square has found its place
+    expected = graphs.GREEN[0] + 0.5 * (np.arange(13, 38) % 16)
+    np.testing.assert_allclose(hip[:, 0], expected, atol=1.5)
+    assert told[-1] == pytest.approx((2.96, 3))
+
+
+def test_a_film_that_hides_its_length_stops_at_an_hour(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LONGEST_S", 1.0)
+    path = film(tmp_path / "a.mp4", [graphs.picture()] * 40)
+    known = run.probe(path)
+    monkeypatch.setattr(run, "probe", lambda _: replace(known, duration_s=float("nan")))
+    options = {"weights": graphs.simcc(tmp_path / "m.onnx"), "people": "one"}
+    with pytest.raises(VideoError, match="E611"):
+        estimate(path, "onnx", **options)
+    assert len(estimate(path, "onnx", part=(0.5, 1.0), **options)) == 13
+
+
+@pytest.mark.parametrize("part", [(-1, 5), (3, 3), (5, 2), (60, 90), (np.nan, 2)])
+def test_impossible_parts(tmp_path, part):
+    path = film(tmp_path / "a.mp4", [graphs.picture()] * 10)
+    weights = graphs.simcc(tmp_path / "m.onnx")
+    with pytest.raises(ConfigError, match="E702 Nothing to look at"):
+        estimate(path, "onnx", part=part, weights=weights, people="one")
 
 
 def test_simcc_peaks_are_in_input_pixels():

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fidgety.files import make_folder
 from fidgety.pose.estimators.run import estimate, fingerprint, settings_of
 from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose, read_native
-from fidgety.pose.video import VIDEO_SUFFIXES, probe
+from fidgety.pose.video import VIDEO_SUFFIXES, Part, probe
 
 __all__ = ["BatchProgress", "Outcome", "estimate_many", "find_videos"]
 
@@ -108,7 +108,7 @@ def estimate_many(
     engine = engine_of((os.cpu_count() or 1) if workers is None else workers)
     count = min(engine.workers, len(films))
     tasks = [_Task(film, folder / f"{film.stem}.parquet", backend, options) for film in films]
-    board = _Board([_length(film) for film in films], progress)
+    board = _Board([_length(film, options.get("part")) for film in films], progress)
     outcomes: dict[int, Outcome] = {}
     for row, task in enumerate(tasks):
         done = _resumed(task) if resume else None
@@ -162,6 +162,7 @@ class _Task:
     pose: Path
     backend: str
     options: dict[str, Any]
+    threads: int | None = None  # of the models
 
     def settings(self) -> dict[str, Any]:
         """What must agree for a pose file to be taken as done."""
@@ -204,13 +205,15 @@ def _run_elsewhere(tasks: dict[int, _Task], engine: Engine) -> Iterator[tuple[in
 
 
 def _one(numbered: tuple[int, _Task]) -> Outcome:
-    return _estimated(numbered[1], lambda *_: None, threads=1)
+    return _estimated(replace(numbered[1], threads=1), lambda *_: None)
 
 
 def _run_apart(
     tasks: dict[int, _Task], workers: int, board: _Board
 ) -> Iterator[tuple[int, Outcome]]:
-    """Each film in one of several processes, each of them with one thread for its models."""
+    """Each film in one of several processes, which share the cores between them."""
+    threads = max(1, min(4, (os.cpu_count() or 1) // workers))
+    tasks = {row: replace(task, threads=threads) for row, task in tasks.items()}
     broken: list[int] = []
     for row, outcome in _pooled(tasks, workers, board):
         if outcome is None:
@@ -265,14 +268,14 @@ def _work(row: int, task: _Task) -> Outcome:
             told = seconds
             _line.put((row, seconds))
 
-    return _estimated(task, tell, threads=1)
+    return _estimated(task, tell)
 
 
-def _estimated(task: _Task, progress: Callable[[float, float], None], **more: Any) -> Outcome:
+def _estimated(task: _Task, progress: Callable[[float, float], None]) -> Outcome:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            options = {**task.options, **more}
+            options = {"threads": task.threads, **task.options}
             pose = estimate(task.video, task.backend, progress=progress, **options)
             pose.then("film", arguments={"fingerprint": fingerprint(task.video)}).save(task.pose)
         except FidgetyError as error:
@@ -302,13 +305,14 @@ def _settings_in(pose: Pose) -> dict[str, Any]:
     return {**made, "film": steps.get("film", {}).get("fingerprint")}
 
 
-def _length(film: Path) -> float:
-    """Seconds of a film, for the time left; 0 where it cannot be known."""
+def _length(film: Path, part: Part | None) -> float:
+    """Seconds of a film to look at, for the time left; 0 where it cannot be known."""
     try:
         seconds = probe(film).duration_s
     except FidgetyError:
         return 0.0
-    return seconds if np.isfinite(seconds) else 0.0
+    start, end = part or (0.0, np.inf)
+    return max(0.0, min(end, seconds) - start) if np.isfinite(seconds) else 0.0
 
 
 def _failed(task: _Task, error: FidgetyError) -> Outcome:

@@ -59,10 +59,13 @@ class Landmarks:
     def read(self, image: NDArray[np.uint8], square: Square) -> Reading:
         """The 33 joints of the body in a square."""
         crop = cut(image, square, INPUT)
-        self._model.set_tensor(self._input, crop.astype(np.float32)[None] / 255)
+        # Views of the model's own memory: gone before it runs, and read before it runs again.
+        into = self._model.tensor(self._input)()[0]
+        np.divide(crop, np.float32(255), out=into, dtype=np.float32)
+        del into
         self._model.invoke()
         points = self._model.get_tensor(self._points)[0].reshape(39, 5)  # x, y, z, visible, present
-        heatmaps = self._model.get_tensor(self._heatmaps)[0]  # (64, 64, 39) logits
+        heatmaps = self._model.tensor(self._heatmaps)()[0]  # (64, 64, 39) logits
         seen = 1 / (1 + np.exp(-np.clip(points[:JOINTS, 3:], -60, 60)))  # (33, 2)
         places = refine(points[:, :2].astype(np.float64), heatmaps)  # (39, 2)
         xy = to_image(places - 0.5, square, INPUT)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fidgety.errors import ConfigError, warn
+from fidgety.errors import ConfigError, VideoError, warn
 from fidgety.files import existing, file_error
 from fidgety.pose.estimators.blazepose import BlazePose
 from fidgety.pose.estimators.crops import box_of
@@ -25,7 +25,7 @@ from fidgety.pose.estimators.plausible import doubt
 from fidgety.pose.estimators.protocol import PoseEstimator, Region, Sight
 from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
-from fidgety.pose.video import Frame, VideoInfo, ahead, frames, probe
+from fidgety.pose.video import Frame, Part, VideoInfo, ahead, frames, probe
 
 __all__ = ["ESTIMATORS", "Progress", "estimate", "fingerprint", "settings_of"]
 
@@ -38,6 +38,8 @@ Progress = Callable[[float, float], None]  # seconds of film done, seconds in al
 IN_FLIGHT = 4  # frames whose film measures may wait
 DARK = 4.0  # mean luma of a film in which nothing is to be seen
 SLOW_FPS = 10.0
+LONGEST_S = 3600.0  # of one pose; movements are judged over minutes
+FOREVER_S = 1e9
 _BLOCK = 1 << 20  # bytes
 
 
@@ -46,6 +48,7 @@ def estimate(
     backend: str = "blazepose",
     *,
     region: Region | None = None,
+    part: Part | None = None,
     progress: Progress | None = None,
     threads: int | None = None,
     **options: Any,
@@ -60,11 +63,13 @@ def estimate(
         A key of `ESTIMATORS`.
     region : (x, y, width, height), optional
         Where the infant lies, in pixels; needed only where another is taken for it.
+    part : (from, to), optional
+        Seconds of the film to look at; all of it by default, if that is no more than an hour.
     progress : callable (seconds done, seconds in all), optional
         Called after each frame.
     threads : int, optional
-        Threads of the models; by default one less than there are cores, 1 to 4: the film is
-        decoded and measured beside them.
+        Threads of the models; by default one a core, 4 at most; the film is decoded and measured
+        beside them. Give 1 where several films are looked at side by side.
     **options
         Of the backend: `OnnxTopDown` needs ``weights``.
 
@@ -80,10 +85,10 @@ def estimate(
     Raises
     ------
     VideoError
-        E104, E601 to E605 the film; E607 an extra is missing; E620, E621 the BlazePose weights;
-        E630 to E632 the ONNX model.
+        E104, E601 to E605 the film; E611 more than an hour; E607 an extra is missing; E620, E621
+        the BlazePose weights; E630 to E632 the ONNX model.
     ConfigError
-        E701 unknown option; E702 unknown backend or impossible region.
+        E701 unknown option; E702 unknown backend, impossible region or part.
     FileError
         E502, E504.
 
@@ -93,23 +98,24 @@ def estimate(
         W102 variable frame rate; W601 cut off; W602 pictures left out; W603 few frames a second;
         W604 black film; W605 no infant in most frames.
     """
-    settings = settings_of(backend, {"region": region, **options})
+    settings = settings_of(backend, {"region": region, "part": part, **options})
     info = probe(video)
     _check_region(region, info.size)
+    part = _checked_part(part, info.duration_s, Path(video).name)
     try:
         estimator = ESTIMATORS[backend](
             region=region, threads=threads or _model_threads(), **options
         )
     except TypeError as error:
         raise ConfigError("E701", f"The options of {backend} do not fit", why=str(error)) from error
-    log = _watched(estimator, video, info, progress)
+    log = _watched(estimator, video, info, part, progress)
     pose = log.pose(estimator, info, settings)
     _comment(pose, info, Path(video).name)
     return pose
 
 
 def _model_threads() -> int:
-    return min(4, max(1, (os.cpu_count() or 1) - 1))
+    return min(4, os.cpu_count() or 1)
 
 
 def settings_of(backend: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +127,8 @@ def settings_of(backend: str, options: dict[str, Any]) -> dict[str, Any]:
             remedy=f"Choose one of {', '.join(ESTIMATORS)}",
         )
     plain = {k: v for k, v in options.items() if v is not None and k != "threads"}
+    if "part" in plain:  # JSON knows no infinity
+        plain["part"] = [min(float(second), FOREVER_S) for second in plain["part"]]
     if "weights" in plain:
         plain["weights"] = fingerprint(plain["weights"])
     return json.loads(json.dumps({"backend": backend, **plain}))
@@ -145,16 +153,20 @@ def _watched(
     estimator: PoseEstimator,
     video: str | os.PathLike[str],
     info: VideoInfo,
+    part: Part,
     progress: Progress | None,
 ) -> _Log:
     """What the estimator and the film's measures say of each frame."""
     log, size = _Log(), info.size
+    length_s = min(part[1], info.duration_s) - part[0]  # NaN where it is not known
     # Three things at once: decoding, the estimator (here), and measuring the film.
     with ThreadPoolExecutor(max_workers=1) as measuring:
         meter, waiting = FilmMeter(), deque[Future[dict[str, float]]]()
-        for frame in ahead(frames(video)):
+        for frame in ahead(frames(video, part)):
             if frame.image.shape[1::-1] != size:
                 frame = _resized(frame, size)
+            if frame.time_s > part[0] + LONGEST_S:
+                raise _too_long(Path(video).name, frame.time_s)
             sight = estimator(frame.image, frame.time_s)
             log.add(frame.time_s, sight)
             box = box_of(sight.xy) if sight.subject >= 0 else None
@@ -162,9 +174,11 @@ def _watched(
             while len(waiting) > IN_FLIGHT:
                 log.measure(waiting.popleft().result())
             if progress is not None:
-                progress(frame.time_s, info.duration_s)
+                progress(frame.time_s - part[0], length_s)
         for measured in waiting:
             log.measure(measured.result())
+    if not log.time:
+        raise _no_such_part(part, Path(video).name)
     return log
 
 
@@ -181,6 +195,37 @@ def _check_region(region: Region | None, size: tuple[int, int]) -> None:
             why=f"the film is {size[0]}x{size[1]} pixels",
             remedy="Give X,Y,WIDTH,HEIGHT in pixels, counted from the top left corner",
         )
+
+
+def _checked_part(part: Part | None, duration_s: float, name: str) -> Part:
+    """The seconds to look at; `ConfigError` E702 if there are none, `VideoError` E611 too many."""
+    start, end = (0.0, np.inf) if part is None else part
+    if not 0 <= start < end or start >= duration_s:
+        raise _no_such_part((start, end), name)
+    seconds = min(end, duration_s) - start  # NaN where it is not known
+    if seconds > LONGEST_S:
+        raise _too_long(name, seconds)
+    return start, end
+
+
+def _no_such_part(part: Part, name: str) -> ConfigError:
+    return ConfigError(
+        "E702",
+        f"Nothing to look at from {part[0]:g} to {part[1]:g} s",
+        where=name,
+        why="the film ends before, or the part ends before it begins",
+        remedy="Give seconds of the film, such as --from 60 --to 240",
+    )
+
+
+def _too_long(name: str, seconds: float) -> VideoError:
+    return VideoError(
+        "E611",
+        f"{seconds / 60:.0f} min of film are too long for one pose",
+        where=name,
+        why="movements are judged over some minutes; an hour at most is looked at",
+        remedy="Choose the minutes, for example --from 10:00 --to 15:00, or cut the film",
+    )
 
 
 class _Log:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def interpreter(model: Path, threads: int, outputs: Sequence[Shape] | None = Non
     except OSError as error:
         raise file_error(error, model) from error
     if outputs is not None:
-        content = pruned(content, outputs)
+        content = _pruned_once(content, tuple(outputs))
     with _silence():
         made = runtime.Interpreter(model_content=content, num_threads=threads)
         made.allocate_tensors()
@@ -93,6 +94,11 @@ def pruned(content: bytes, outputs: Sequence[Shape]) -> bytes:
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+@lru_cache(maxsize=2)
+def _pruned_once(content: bytes, outputs: tuple[Shape, ...]) -> bytes:
+    return pruned(content, outputs)
 
 
 @contextmanager

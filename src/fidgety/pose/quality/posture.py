@@ -24,11 +24,8 @@ def proportions(scene: Scene) -> Finding:
     """E107, W107: longest legs against the trunk, and the head against the legs."""
     config = scene.config
     trunk = _longest(np.abs(_trunk(scene)))
-    legs = [
-        _longest(np.abs(_vector(scene, f"{side}_hip", f"{side}_knee")))
-        + _longest(np.abs(_vector(scene, f"{side}_knee", f"{side}_ankle")))
-        for side in ("right", "left")
-    ]
+    thighs, shanks = _bones(scene, "hip", "knee"), _bones(scene, "knee", "ankle")
+    legs = [_longest(thigh) + _longest(shank) for thigh, shank in zip(thighs, shanks, strict=True)]
     leg = float(np.fmax(legs[0], legs[1]))
     head = _longest(_head_size(scene))
     leg_trunk, head_leg = leg / trunk, head / leg
@@ -134,6 +131,20 @@ def straight(scene: Scene) -> Finding:
 def _vector(scene: Scene, start: str, end: str) -> NDArray[np.complex128]:
     a, b = scene.row(start, end)
     return scene.at[:, b] - scene.at[:, a]  # (T,)
+
+
+def _bones(scene: Scene, upper: str, lower: str) -> list[NDArray[np.float64]]:
+    """Lengths (T,) of the right and the left bone between two pairs of joints.
+
+    Where left and right of one pair alone are exchanged, both bones run across to the other side
+    and look too long. The joints are therefore joined in the way that makes the two shortest
+    together; joined as they are named where one of the four is missing.
+    """
+    tops, ends = (f"right_{upper}", f"left_{upper}"), (f"right_{lower}", f"left_{lower}")
+    straight = [np.abs(_vector(scene, a, b)) for a, b in zip(tops, ends, strict=True)]
+    across = [np.abs(_vector(scene, a, b)) for a, b in zip(tops, ends[::-1], strict=True)]
+    exchanged = across[0] + across[1] < straight[0] + straight[1]
+    return [np.where(exchanged, a, s) for a, s in zip(across, straight, strict=True)]
 
 
 def _trunk(scene: Scene) -> NDArray[np.complex128]:
