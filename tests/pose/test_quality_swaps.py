@@ -12,7 +12,11 @@ from fidgety.pose.pose import Pose
 from fidgety.pose.quality import QualityConfig, assess_quality, find_swaps, mend, repair_swaps
 
 LEGS = ("right_knee", "left_knee", "right_ankle", "left_ankle")
+EARS = ("right_ear", "left_ear")
 ARMS = ("right_elbow", "left_elbow", "right_wrist", "left_wrist")
+ALL = infant(2, 10).skeleton.joints
+BODY = slice(1, 14)  # all but the face
+TRUNK = infant(2, 10).skeleton.rows("right_shoulder", "left_shoulder", "right_hip", "left_hip")
 
 
 def swapped(pose: Pose, joints: tuple[str, ...], start_s: float, end_s: float) -> Pose:
@@ -84,15 +88,78 @@ def test_many_exchanges_are_a_caution():
     assert "and 19 more (22 s)" in reason.text
 
 
-def test_a_long_exchange_is_left_alone():
-    pose = swapped(infant(), LEGS, 30, 50)
+def test_a_long_exchange_of_joints_without_bones_is_left_alone():
+    pose = swapped(infant(), EARS, 30, 50)
     assert not find_swaps(pose).any()
-    assert find_swaps(pose, QualityConfig(swap_longest_s=30)).sum() == 20 * 30 * len(LEGS)
+    assert find_swaps(pose, QualityConfig(swap_longest_s=30)).sum() == 20 * 30 * len(EARS)
 
 
-def test_a_lone_jump_never_turns_half_a_recording():
-    pose = swapped(infant(), LEGS, 45, 90)
+def test_a_lone_jump_of_joints_without_bones_never_turns_half_a_recording():
+    pose = swapped(infant(), EARS, 45, 90)
     assert repair_swaps(pose) is pose
+
+
+@pytest.mark.parametrize(
+    ("joints", "start", "end"),
+    [
+        (LEGS, 30, 50),
+        (LEGS, 45, 90),
+        (LEGS, 0, 90),
+        (("right_knee", "left_knee"), 10, 80),
+        (("right_ankle", "left_ankle"), 10, 80),
+        (ARMS, 20, 70),
+        (ALL, 20, 40),
+    ],
+)
+def test_bones_and_the_side_in_view_tell_of_long_exchanges(joints, start, end):
+    pose = infant()
+    planted = swapped(pose, joints, start, end)
+    np.testing.assert_array_equal(repair_swaps(planted).xy[:, BODY], pose.xy[:, BODY])
+
+
+def test_a_missed_jump_does_not_turn_what_follows():
+    """Knees that meet as they are exchanged make no jump; the bones tell all the same."""
+    pose = infant()
+    knees = pose.skeleton.rows("right_knee", "left_knee")
+    planted = swapped(pose, ("right_knee", "left_knee"), 20, 40)
+    xy = planted.xy.copy()
+    meeting = during(pose, 19.8, 20.2)
+    xy[np.ix_(meeting, knees)] = xy[:, knees].mean(axis=1, keepdims=True)[meeting]
+    repaired = repair_swaps(planted.then("met", xy=xy))
+    rest = ~meeting
+    np.testing.assert_array_equal(repaired.xy[rest], pose.xy[rest])
+
+
+def test_a_body_that_turns_round_is_not_exchanged():
+    """From its back onto its belly and back again, slowly: nothing jumps."""
+    pose = infant()
+    roll = np.pi * np.clip((30 - np.abs(pose.time - 45)) / 3, 0, 1)  # (T,) on the belly for 54 s
+    middle = 640.0
+    xy = pose.xy.copy()
+    xy[..., 0] = middle + (xy[..., 0] - middle) * np.cos(roll)[:, None]
+    assert not find_swaps(pose.then("rolled", xy=xy))[:, TRUNK].any()
+    wider = pose.then("rolled", xy=xy[: len(xy) // 4], confidence=pose.confidence[: len(xy) // 4],
+                      time=pose.time[: len(xy) // 4], film={})  # fmt: skip
+    assert not find_swaps(wider).any()
+
+
+def test_legs_that_cross_are_not_exchanged():
+    """Bones of legs that truly cross are as long as ever."""
+    pose = infant(straight=True)
+    rows = pose.skeleton.rows("right_knee", "right_ankle", "left_knee", "left_ankle")
+    hips = pose.xy[:, pose.skeleton.rows("right_hip", "left_hip")]
+    xy = pose.xy.copy()
+    lean = np.clip((10 - np.abs(pose.time - 45)) / 2, 0, 1)[:, None]  # s: crossed for 16 s
+    for hip, legs in ((0, rows[:2]), (1, rows[2:])):
+        bone = xy[:, legs] - hips[:, hip, None]
+        turn = lean * (0.35 if hip else -0.35)
+        x, y = bone[..., 0], bone[..., 1]
+        xy[:, legs, 0] = hips[:, hip, None, 0] + x * np.cos(turn) - y * np.sin(turn)
+        xy[:, legs, 1] = hips[:, hip, None, 1] + x * np.sin(turn) + y * np.cos(turn)
+    apart = xy[:, rows[1], 0] - xy[:, rows[3], 0]  # of the ankles
+    assert (apart[during(pose, 0, 30)] < 0).all()
+    assert (apart[during(pose, 40, 50)] > 0).all()
+    assert not find_swaps(pose.then("crossed", xy=xy)).any()
 
 
 def test_a_lost_joint_within_an_exchange_goes_with_it():
@@ -107,8 +174,8 @@ def test_a_lost_joint_within_an_exchange_goes_with_it():
 def test_across_a_long_gap_nothing_is_claimed():
     pose = infant()
     xy = pose.xy.copy()
-    xy[np.ix_(during(pose, 20, 24), pose.skeleton.rows(*LEGS))] = np.nan
-    gapped = swapped(pose.then("lost", xy=xy), LEGS, 24, 90)
+    xy[np.ix_(during(pose, 20, 24), pose.skeleton.rows(*EARS))] = np.nan
+    gapped = swapped(pose.then("lost", xy=xy), EARS, 24, 90)
     assert not find_swaps(gapped).any()
 
 

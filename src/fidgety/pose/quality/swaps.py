@@ -7,27 +7,35 @@ from numpy.typing import NDArray
 
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality.config import QualityConfig
-from fidgety.pose.quality.scene import complex_positions, trunk_length
+from fidgety.pose.quality.scene import complex_positions, runs, trunk_length, trunk_vector
 
 __all__ = ["find_swaps", "repair_swaps"]
 
 _MEMORY_S = 0.5  # over longer gaps a limb may be anywhere, and positions say nothing
+_PARENTS = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
+_USUAL = 0.9  # quantile of a bone's lengths that stands for its own
+_TOO_LONG = 1.25  # usual lengths: no bone looks so long
+_POSSIBLE = 1.1
+_LASTING_S = 0.1  # evidence of a shorter time is noise
 
 
 def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bool_]:
-    """Where left and right joints have exchanged places for a short while.
+    """Where left and right joints have exchanged places.
 
-    A pair exchanges sides between two frames if the jump that both joints make would shrink to
-    less than `swap_ratio` of itself were their names exchanged. Jumps cut the recording into runs;
-    the runs on the rarer side of a stretch, if no longer than `swap_longest_s`, are exchanged. A
-    pair that is exchanged from the first frame to the last cannot be told from its own motion.
+    Two signs are put together. A pair exchanges sides between two frames if the jump that both
+    joints make would shrink to less than `swap_ratio` of itself were their names exchanged. And
+    a frame may show by itself which way it is: elbows to ankles by their bones, which run across
+    to the other side and look longer than they are; shoulders and hips by the side of the body
+    that faces the camera. Jumps say when sides changed, such frames which side is right; where
+    there are none, the rarer side is wrong, for at most `swap_longest_s`. Shoulders and hips are
+    exchanged only where a jump shows it: a body that turns round does so slowly.
 
     Parameters
     ----------
     pose : Pose
         T frames of V joints in any layout with shoulders and hips.
     config : QualityConfig, optional
-        Uses `swap_separation`, `swap_ratio`, `swap_longest_s`.
+        Uses `swap_separation`, `swap_ratio`, `swap_longest_s`, `facing`.
 
     Returns
     -------
@@ -39,10 +47,19 @@ def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bo
     trunk = trunk_length(at, pose.skeleton)
     if not np.isfinite(trunk):
         return swapped
-    for names in pose.skeleton.mirror_pairs:
-        rows = pose.skeleton.rows(*names)
-        right, left = np.ascontiguousarray(at[:, rows].T) * (1 / trunk)
-        swapped[:, rows] = _swapped_pair(right, left, pose.time, config)[:, None]
+    pairs = {names[0].removeprefix("right_"): names for names in pose.skeleton.mirror_pairs}
+    mended: dict[str, NDArray[np.complex128]] = {}
+    axis = trunk_vector(at, pose.skeleton) / trunk
+    for part in sorted(pairs, key=lambda part: _depth(part, pairs)):  # what carries a joint first
+        rows = pose.skeleton.rows(*pairs[part])
+        both = np.ascontiguousarray(at[:, rows].T) * (1 / trunk)  # (2, T): right, left
+        if part in ("shoulder", "hip"):
+            told, firm = _faced(both, axis, config.facing), False
+        else:
+            told, firm = _joined(mended.get(_PARENTS.get(part, "")), both), True
+        wrong = _swapped_pair(both, pose.time, _lasting(told, pose.time), firm, config)
+        mended[part] = np.where(wrong, both[::-1], both)
+        swapped[:, rows] = wrong[:, None]
     return swapped
 
 
@@ -64,38 +81,118 @@ def repair_swaps(pose: Pose, config: QualityConfig | None = None) -> Pose:
     )
 
 
+def _depth(part: str, pairs: dict[str, tuple[str, str]]) -> int:
+    """Joints between a pair and the trunk."""
+    parent = _PARENTS.get(part)
+    return 1 + _depth(parent, pairs) if parent in pairs else 0
+
+
+def _faced(
+    both: NDArray[np.complex128], axis: NDArray[np.complex128], least: float
+) -> NDArray[np.int8]:
+    """1 (T,) where shoulders or hips show the body's other side, -1 where its usual one, else 0."""
+    width = (np.conj(both[1] - both[0]) * axis).imag / np.abs(axis)
+    known = np.isfinite(width)
+    usual = np.sign(np.median(width[known])) if known.any() else 0.0
+    width = np.where(known, width * usual, 0.0)
+    return (width < -least).astype(np.int8) - (width > least).astype(np.int8)
+
+
+def _joined(
+    parents: NDArray[np.complex128] | None, both: NDArray[np.complex128]
+) -> NDArray[np.int8]:
+    """1 (T,) where the two bones to the parents fit only across, -1 where only straight, else 0."""
+    if parents is None:
+        return np.zeros(both.shape[1], dtype=np.int8)
+    straight, across = np.abs(both - parents), np.abs(both - parents[::-1])  # (2, T)
+    fitting = np.where(across.sum(axis=0) < straight.sum(axis=0), across, straight)
+    known = fitting[np.isfinite(fitting)]
+    usual = float(np.quantile(known, _USUAL)) if len(known) else np.nan
+
+    def fits(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.int8]:
+        possible, too_long = one.max(axis=0) <= _POSSIBLE * usual, other.max(axis=0)
+        return (possible & (too_long > _TOO_LONG * usual)).astype(np.int8)
+
+    return fits(across, straight) - fits(straight, across)
+
+
+def _lasting(told: NDArray[np.int8], time: NDArray[np.float64]) -> NDArray[np.int8]:
+    """What frames tell (T,), where they tell it for a moment at least."""
+    kept = np.zeros_like(told)
+    step = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    for sign in (-1, 1):
+        for first, last in zip(*runs(told == sign), strict=True):
+            if time[last] - time[first] + step >= _LASTING_S - 1e-6:
+                kept[first : last + 1] = sign
+    return kept
+
+
 def _swapped_pair(
-    right: NDArray[np.complex128],
-    left: NDArray[np.complex128],
+    pair: NDArray[np.complex128],
     time: NDArray[np.float64],
+    told: NDArray[np.int8],
+    firm: bool,
     config: QualityConfig,
 ) -> NDArray[np.bool_]:
-    """Frames (T,) in which a pair of joints, x + iy in trunk lengths, has exchanged sides."""
+    """Frames (T,) in which a pair of joints (2, T), in trunk lengths, has exchanged sides.
+
+    `told` (T,) is 1 where a frame shows an exchange, -1 where it shows none; if that is `firm`, no
+    jump need show it, too.
+    """
+    right, left = pair
     result = np.zeros(len(time), dtype=bool)
     both = np.flatnonzero(np.isfinite(right) & np.isfinite(left))
     if len(both) < 3:
         return result
-    when = time[both]
+    when, said = time[both], told[both]
     breaks = np.diff(when) > _MEMORY_S
     flips = _flips(right[both], left[both], config) & ~breaks
-    if not flips.any():
+    if not (flips.any() or (firm and (said > 0).any())):
         return result
     side = np.append(0, np.cumsum(flips)) % 2
     segment = np.append(0, np.cumsum(breaks))
-    run = np.append(0, np.cumsum(flips | breaks))
-    step = np.append(np.diff(when), 0.0)
-    step[np.append(breaks, True)] = np.median(np.diff(time))
-    odd_s, all_s = np.bincount(segment, weights=step * side), np.bincount(segment, weights=step)
-    rarer = np.where(odd_s < all_s / 2, 1, 0)[segment] == side
-    short = np.bincount(run, weights=step)[run] <= config.swap_longest_s
-    flipped = np.bincount(segment, weights=np.append(False, flips))[segment] > 0
-    wrong = rarer & short & flipped
+    wrong = _rarer(when, flips, breaks, side, segment, config.swap_longest_s)
+    nearest = _nearest(when, np.flatnonzero(said))
+    known = (nearest >= 0) & (segment[nearest] == segment)
+    if not firm:
+        known &= np.bincount(segment, weights=np.append(False, flips))[segment] > 0
+    wrong = np.where(known, (said[nearest] > 0) ^ (side != side[nearest]), wrong)
     result[both] = wrong
     # A frame that shows one joint of the pair goes with its neighbours.
     before = np.clip(np.searchsorted(both, np.arange(len(time)), side="right") - 1, 0, None)
     after = np.minimum(before + 1, len(both) - 1)
     inside = (both[before] < np.arange(len(time))) & (when[after] - when[before] <= _MEMORY_S)
     return result | (wrong[before] & wrong[after] & inside)
+
+
+def _rarer(
+    when: NDArray[np.float64],
+    flips: NDArray[np.bool_],
+    breaks: NDArray[np.bool_],
+    side: NDArray[np.intp],
+    segment: NDArray[np.intp],
+    longest_s: float,
+) -> NDArray[np.bool_]:
+    """Frames on the rarer side of a stretch, in runs that are not too long."""
+    run = np.append(0, np.cumsum(flips | breaks))
+    step = np.append(np.diff(when), 0.0)
+    step[np.append(breaks, True)] = np.median(np.diff(when))
+    odd_s, all_s = np.bincount(segment, weights=step * side), np.bincount(segment, weights=step)
+    rarer = np.where(odd_s < all_s / 2, 1, 0)[segment] == side
+    short = np.bincount(run, weights=step)[run] <= longest_s
+    flipped = np.bincount(segment, weights=np.append(False, flips))[segment] > 0
+    return rarer & short & flipped
+
+
+def _nearest(when: NDArray[np.float64], chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+    """For each time the nearest of the chosen ones, by number; -1 if there are none."""
+    if not len(chosen):
+        return np.full(len(when), -1)
+    after = np.clip(np.searchsorted(when[chosen], when), 1, max(1, len(chosen) - 1))
+    after = np.minimum(after, len(chosen) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = when - when[chosen[before]] <= when[chosen[after]] - when
+    return np.where(nearer, chosen[before], chosen[after])
 
 
 def _flips(
