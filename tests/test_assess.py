@@ -130,16 +130,25 @@ def test_decisions(monkeypatch, film, low, high, risk, decision):
     assert (found.content["decision_reason"] is None) == (decision != "cannot_say")
 
 
-def test_a_falling_calibration_leaves_the_interval_whole(monkeypatch, film):
-    """A model that was worse than chance on infants left out is calibrated with a falling curve."""
-    monkeypatch.setattr(assess, "spread", lambda *_: np.array([0.2, 0.8]))
+def test_a_falling_calibration_is_refused(film):
+    """A model that was worse than chance on infants left out has no risk to give."""
     falling = {"kind": "logistic", "slope": -1.0, "intercept": 0.0, "method": "platt",
                "infants": 20}  # fmt: skip
-    found = Assessor(
-        replace_risk(TrainedModel(checkpoint(calibration=falling), (network(),)), 0.5)
-    ).assess(film)
-    assert found.interval == pytest.approx((0.2, 0.8), abs=1e-6)
+    model = TrainedModel(checkpoint(calibration=falling), (network(),))
+    with pytest.raises(CheckpointError, match=r"E260 .*falls as the score rises"):
+        Assessor(model).assess(film)
+
+
+def test_the_threshold_of_the_model_decides(monkeypatch, film):
+    """One threshold: that of its rules, in the decision and in what is said of the model."""
+    monkeypatch.setattr(assess, "spread", lambda *_: np.array([0.3, 0.45]))
+    low = TrainedModel(checkpoint(threshold=0.25), (network(),))
+    found = Assessor(replace_risk(low, 0.4)).assess(film)
+    assert (found.decision, found.content["model"]["threshold"]) == ("abnormal", 0.25)
+    between = TrainedModel(checkpoint(threshold=0.4), (network(),))
+    found = Assessor(replace_risk(between, 0.42)).assess(film)
     assert found.decision == "cannot_say"
+    assert "either side of 0.4" in found.content["decision_reason"]
 
 
 def test_too_short_is_refused_without_a_risk(assessor, film):

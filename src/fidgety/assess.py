@@ -183,7 +183,7 @@ class Assessor:
         raw = found.risk
         risk = float(self.model.calibrated(raw))
         ends = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
-        # A percentile may miss its own point; a calibration that falls exchanges the ends.
+        # A percentile may miss its own point.
         interval = (min(*ends, risk), max(*ends, risk))
         inside = self.model.rules.scope_of(sequence)
         decision, reason = self._decided(raw, risk, interval, inside)

@@ -41,6 +41,21 @@ def test_risks_are_calibrated_and_errors_as_stated_on_fresh_infants():
     assert rules.threshold == pytest.approx(0.5, abs=0.25)
 
 
+def test_the_cut_is_the_threshold_or_a_half():
+    scores, labels, infants = drawn(60, 5)
+    assert Rules().cut == 0.5
+    assert Rules(threshold=0.3).cut == 0.3
+    rules = fit_rules(scores, labels, infants)
+    assert rules.cut == rules.threshold
+
+
+def test_scores_that_fall_give_everyone_the_prevalence():
+    scores, labels, infants = drawn(60, 6)
+    rules = fit_rules(1 - scores, labels, infants)
+    assert np.ptp(rules.risk([0.01, 0.5, 0.99])) == 0
+    assert rules.risk([0.5])[0] == pytest.approx(0.5, abs=0.01)
+
+
 def test_scores_of_zero_and_one_are_borne():
     scores = np.array([0.0, 0.1, 0.3, 0.2, 0.7, 0.4, 0.9, 1.0])
     rules = fit_rules(scores, [0, 0, 0, 1, 0, 1, 1, 1], list("abcdefgh"))

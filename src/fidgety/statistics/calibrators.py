@@ -213,15 +213,17 @@ def calibrator_from_dict(content: Mapping[str, Any]) -> Calibrator:
     Raises
     ------
     CheckpointError
-        E260 unknown kind, or numbers missing, not finite or out of order.
+        E260 unknown kind, numbers missing, not finite or out of order, or a curve that falls.
     """
     kind = content.get("kind") if isinstance(content, Mapping) else None
     what = "calibration"
     if kind == "logistic":
         slope, intercept = numbers_from(content, ("slope", "intercept"), what)
+        _refuse_falling(slope < 0)
         return LogisticCalibrator(slope, intercept, str(content.get("method")), _count(content))
     if kind == "beta":
         a, b, c = numbers_from(content, ("a", "b", "c"), what)
+        _refuse_falling(min(a, b) < 0)
         return BetaCalibrator(a, b, c, _count(content))
     if kind == "isotonic":
         scores, risks = (
@@ -230,12 +232,23 @@ def calibrator_from_dict(content: Mapping[str, Any]) -> Calibrator:
         )
         if not scores or len(scores) != len(risks) or sorted(scores) != list(scores):
             raise CheckpointError("E260", "The stored calibration has knots that do not fit")
+        _refuse_falling(sorted(risks) != list(risks))
         return IsotonicCalibrator(scores, risks, _count(content))
     raise CheckpointError(
         "E260",
         f"The stored calibration is of an unknown kind {kind!r}",
         remedy="Update fidgety, or fit the calibration again",
     )
+
+
+def _refuse_falling(falls: bool) -> None:
+    if falls:
+        raise CheckpointError(
+            "E260",
+            "The stored calibration falls as the score rises",
+            why="the model was worse than chance on the infants that calibrated it",
+            remedy="Train the model again",
+        )
 
 
 def _count(content: Mapping[str, Any]) -> int:
