@@ -39,6 +39,9 @@ __all__ = [
     "calibration rests on them. 3 by default, fewer in a small study. 1 is cheapest: one member, "
     "and calibration by a fifth of the infants.",
 )
+@click.option(
+    "--quick", is_flag=True, help="A first answer: shorter training, and --inner 1 if not given."
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--error", default=0.1, show_default=True, help="Stated error rate of the abstention."
@@ -84,6 +87,8 @@ def cv_command(
 
     names = names_in(models)
     working = engine_given(engine, workers, cluster)
+    if self_test and given["quick"]:
+        raise click.UsageError("--self-test trains in its own way: leave out --quick")
     refuse_cluster(working, study, out)
     with brought(study) as source, kept(out) as (folder, send):
         opened = Study.open(source, skip_unlabelled=skip_unlabelled)

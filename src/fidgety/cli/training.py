@@ -40,6 +40,7 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 @click.option(
     "--patience", type=int, help="Epochs without a better validation loss before the end."
 )
+@click.option("--quick", is_flag=True, help="Shorter training; what else is given holds.")
 @click.option("--seed", type=int)
 @click.option("--clip-size", type=int, help="Frames of a clip.")
 @click.option("--stride", type=int, help="Frames from the start of one clip to the next.")
@@ -210,6 +211,10 @@ def _changes(
     )
 
     def change(config: NetworkConfig) -> NetworkConfig:
+        if given["quick"]:
+            from fidgety.study.quick import quick_network
+
+            config = quick_network(config)
         return replace(
             config,
             model=_changed(config.model, model),
@@ -269,11 +274,14 @@ def _fabric(given: dict[str, Any]) -> Fabric:
 def _shown(given: dict[str, Any], first: bool) -> Iterator[Callable[[Epoch], None] | None]:
     """Epochs as progress and, on request, in MLflow; from the first device only."""
     from fidgety.study.methods import method_named
+    from fidgety.study.quick import quick_network
 
     if not first:
         yield None
         return
     network = method_named(given["method"]).network
+    if network is not None and given["quick"]:
+        network = quick_network(network)
     epochs = given["max_epoch"] or (network.training.max_epoch if network else 1)
     with ExitStack() as stack:
         show = stack.enter_context(progress("Training"))

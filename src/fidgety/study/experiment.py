@@ -39,6 +39,7 @@ from fidgety.study.predictions import (
     write_table,
 )
 from fidgety.study.profiled import make_sequence
+from fidgety.study.quick import QUICK_INNER, quick_method
 from fidgety.study.sequences import read_sequence
 from fidgety.study.splits import Split, make_splits
 from fidgety.study.study import Study
@@ -113,6 +114,7 @@ def cross_validate(
     folds: int = 5,
     repeats: int = 1,
     inner: int | None = None,
+    quick: bool = False,
     seed: int = 0,
     error: float = 0.1,
     workers: int | Engine = 1,
@@ -141,6 +143,8 @@ def cross_validate(
     inner : int, optional
         Inner folds of each training part, as `fidgety.study.crossfit.cross_fit`; by default three,
         or as many as the smaller class has infants for.
+    quick : bool
+        Shorten training (`fidgety.study.quick`) and, unless `inner` is given, fit one member.
     error : float
         Stated error rate of the abstention.
     workers : int or Engine
@@ -175,9 +179,10 @@ def cross_validate(
         raise ConfigError("E702", "Give each model once; repeats and inner from 1")
     root = make_folder(out)
     make_splits(study, folds, seed, 0.0)  # refuses what cannot be split before anything is written
-    inner = _inner(study, folds, inner)
+    inner = _inner(study, folds, QUICK_INNER if quick and inner is None else inner)
     settings = {
         "folds": folds, "seed": seed, "error": error, "fps": fps, "channels": channels,
+        "quick": quick,
     }  # fmt: skip
     _claim(root, study, methods, settings, inner)
     _make_sequences(study, root, methods, workers)
@@ -195,8 +200,9 @@ def tasks_of(study: Study, root: Path, methods: Sequence[str], *, repeats: int) 
     ]
     inner = {name: about["methods"][name]["inner"] for name in methods}
     error = about.get("error", Task.error)
+    form = _form(about.get("quick", False))
     return [
-        Task(study, root, name, METHODS[name], repeat, split, inner[name], error,
+        Task(study, root, name, form(METHODS[name]), repeat, split, inner[name], error,
              seed_below(about["seed"], repeat, split.fold))
         for repeat, splits in enumerate(repeated)
         for split in splits
@@ -327,6 +333,10 @@ def _gather(study: Study, root: Path, repeats: int) -> list[Prediction]:
     return predictions
 
 
+def _form(quick: bool) -> Callable[[Method], Method]:
+    return quick_method if quick else lambda method: method
+
+
 def _make_sequences(
     study: Study, root: Path, methods: Sequence[str], workers: int | Engine
 ) -> None:
@@ -372,10 +382,12 @@ def _claim(
             for r in study.recordings
         ],
     }
-    made_of = {name: {**METHODS[name].to_dict(), "inner": inner} for name in methods}
+    form = _form(settings["quick"])
+    made_of = {name: {**form(METHODS[name]).to_dict(), "inner": inner} for name in methods}
     if (root / "experiment.json").exists():
         standing = noted(root)
         known = standing.get("methods", {})
+        standing.setdefault("quick", False)
         same = all(standing.get(key) == value for key, value in identity.items())
         if not same or any(known.get(name, plain) != plain for name, plain in made_of.items()):
             raise StudyError(
