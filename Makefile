@@ -33,11 +33,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,train]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,onnx,interop,app,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,train,onnx,interop,app,dev]"
 	touch $@
 
 clean:

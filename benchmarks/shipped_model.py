@@ -24,6 +24,7 @@ from fidgety.errors import PoseError
 from fidgety.files import write_json, write_text
 from fidgety.models import load_checkpoint, save_checkpoint
 from fidgety.models.ensemble import logits
+from fidgety.models.export import export_onnx
 from fidgety.models.shipped import SHIPPED, shipped_path
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import pose_sequence
@@ -128,6 +129,7 @@ def main() -> None:
     print(final, flush=True)
     made = load_checkpoint(final.folder / "model.fidgety")
     out = save_checkpoint(options.out / SHIPPED[NAME], replace(made, notes=NOTES))
+    export_onnx(load_checkpoint(out), out.with_suffix(".onnx"))
     lines = table(TrainedModel.load(out), options.fresh, 10 * options.seed, list(PERTURBATIONS))
     card = [
         f"# {NAME}",

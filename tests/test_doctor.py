@@ -21,7 +21,7 @@ def test_what_is_missing_and_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(doctor, "weights_folder", lambda: tmp_path)
     lines = [str(finding) for finding in doctor.examine()]
-    for package, extra in (("mlflow", "mlflow"), ("av", "video"), ("onnxruntime", "onnx")):
+    for package, extra in (("mlflow", "mlflow"), ("av", "video"), ("onnx", "onnx")):
         (line,) = (line for line in lines if line.startswith(f"missing {package} "))
         assert f'pip install "fidgety[{extra}]"' in line
     assert lines[-1].startswith("missing BlazePose weights")

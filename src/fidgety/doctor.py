@@ -15,9 +15,11 @@ __all__ = ["Finding", "examine"]
 
 # Package -> (module, what it is for, the extra that brings it).
 OPTIONAL = {
+    "torch": ("torch", "training, and models that are not exported", "train"),
+    "lightning-fabric": ("lightning_fabric", "training", "train"),
     "av": ("av", "reading and writing films", "video"),
     "ai-edge-litert": ("ai_edge_litert", "the BlazePose estimator", "video"),
-    "onnxruntime": ("onnxruntime", "ONNX pose models", "onnx"),
+    "onnx": ("onnx", "exporting models", "onnx"),
     "movement": ("movement", "SLEAP, NWB and DeepLabCut files", "interop"),
     "fastapi": ("fastapi", "the review app", "app"),
     "uvicorn": ("uvicorn", "the review app", "app"),
@@ -44,7 +46,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look for everything that fidgety can use."""
     found = [Finding(f"fidgety {__version__} on Python {platform.python_version()}", True)]
-    for package in ("numpy", "torch", "lightning-fabric", "pyarrow", "scikit-learn"):
+    for package in ("numpy", "onnxruntime", "pyarrow", "scikit-learn"):
         found.append(Finding(f"{package} {_version(package) or ''}", _version(package) is not None))
     for package, (module, purpose, extra) in OPTIONAL.items():
         there = importlib.util.find_spec(module) is not None

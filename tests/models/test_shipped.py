@@ -26,8 +26,11 @@ def test_it_lies_in_the_package_with_its_card():
         card = path.with_suffix(".md").read_text("utf-8")
         assert "simulated" in card.lower()
         assert "benchmarks/shipped_model.py" in card
+        assert path.with_suffix(".onnx").stat().st_size < 4 << 20
     data = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert "*.fidgety" in data["tool"]["setuptools"]["package-data"]["fidgety.models.shipped"]
+    assert {"*.fidgety", "*.onnx"} <= set(
+        data["tool"]["setuptools"]["package-data"]["fidgety.models.shipped"]
+    )
 
 
 def test_a_name_is_a_shipped_model_unless_a_file_is_called_so(tmp_path, monkeypatch):

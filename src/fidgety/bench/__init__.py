@@ -1,5 +1,6 @@
 """How fast each part is on this machine, beside its plain form and the machine's own limits."""
 
+from fidgety.bench.roofline import draw
 from fidgety.bench.run import bench, table
 
-__all__ = ["bench", "table"]
+__all__ = ["bench", "draw", "table"]

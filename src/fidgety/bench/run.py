@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import resource
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from fidgety import __version__
+from fidgety.bench.growth import FPS, growth, noise
 from fidgety.bench.plain import plain_form, plain_risks
+from fidgety.bench.roofline import operations
+from fidgety.bench.timing import counted, timed
+from fidgety.bench.with_pandas import by_column, by_group
 from fidgety.models.fast import OnArrays, fused
-from fidgety.models.inference import infer
+from fidgety.models.inference import encode, infer
 from fidgety.models.network import Network
 from fidgety.models.stam import STAM, STAMConfig
-from fidgety.motion import ClipConfig, PoseSequence, WindowConfig, pose_sequence, split
+from fidgety.motion import ClipConfig, WindowConfig, pose_sequence, split
 from fidgety.simulate import simulate_infant
 from fidgety.study.methods import METHODS
 
 __all__ = ["SIZES", "bench", "table"]
 
-FPS = 30.0
+GROUPS_S = 20.0  # of a recording that pandas walks group by group; its time grows with the length
 # Windows of 1000 frames: as published with 200 frames of overlap, and one every 200 frames.
 WINDOWS = {"overlap 200": WindowConfig(), "stride 200": WindowConfig(1000 / FPS, 800 / FPS)}
 
@@ -40,7 +43,11 @@ SIZES = ("small", "published")
 
 
 def bench(
-    size: str = "small", seconds: float = 300.0, threads: int | None = None, runs: int = 5
+    size: str = "small",
+    seconds: float = 300.0,
+    threads: int | None = None,
+    runs: int = 5,
+    longest_s: float | None = None,
 ) -> dict[str, Any]:
     """Time the parts of assessing and training, each beside its plain form.
 
@@ -54,13 +61,16 @@ def bench(
         Of torch; its own number by default.
     runs : int
         Of each form, taken in turns; medians are given.
+    longest_s : float, optional
+        Also measure how the time grows, with recordings of up to this length.
 
     Returns
     -------
     dict
         ``machine``: rates of one large matrix product and of copying; ``parts``: for each the
         seconds of wall and processor time, plain and ours, their ratio, and the rate of
-        floating-point operations; ``growth``: seconds against recording length and batch size;
+        floating-point operations; ``operations``: those of encoding, as `roofline.operations`;
+        ``growth``: pairs of size and seconds, as `growth`;
         ``peak_memory_mb``. Ratios and rates are of processor time, which other work beside it
         disturbs less.
     """
@@ -83,7 +93,8 @@ def bench(
             "threads": torch.get_num_threads(),
             "machine": machine,
             "parts": parts,
-            "growth": _growth(network, seconds),
+            "operations": operations(network, runs=runs),
+            "growth": {} if longest_s is None else growth(network, longest_s),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
     finally:
@@ -93,10 +104,10 @@ def bench(
 def _machine(runs: int) -> dict[str, Any]:
     a = torch.randn(2048, 2048)
     half = a.bfloat16()
-    product = _timed([lambda: a @ a, lambda: half @ half], runs)
+    product = timed([lambda: a @ a, lambda: half @ half], runs)
     block = np.ones(1 << 25)  # 256 MiB, beyond every cache
     copy = np.empty_like(block)
-    (moved,) = _timed([lambda: np.copyto(copy, block)], runs)
+    (moved,) = timed([lambda: np.copyto(copy, block)], runs)
     work = 2 * 2048**3 / 1e9
     return {
         "platform": f"{platform.system()} {platform.machine()}",
@@ -108,10 +119,10 @@ def _machine(runs: int) -> dict[str, Any]:
 
 
 def _assessing(network: Network, seconds: float, runs: int, peak: float) -> list[dict[str, Any]]:
-    clips = split(_sequence(seconds), ClipConfig())
+    clips = split(noise(seconds), ClipConfig())
     network = network.eval()
     plain, fast = plain_form(network), OnArrays(fused(network))
-    flops = _counted(lambda: fast.encode(clips.values()))
+    flops = counted(lambda: fast.encode(clips.values()))
     found = []
     for name, window in WINDOWS.items():
 
@@ -122,11 +133,25 @@ def _assessing(network: Network, seconds: float, runs: int, peak: float) -> list
             plain_risks(plain, clips, window)
 
         agree = abs(plain_risks(plain, clips, window).mean() - infer(fast, clips, window).risk)
-        plainly, quickly = _timed([theirs, ours], runs)
+        plainly, quickly = timed([theirs, ours], runs)
         found.append(_part(f"network over windows, {name}", plainly, quickly, flops, peak, agree))
-    times = _timed([lambda: fast.encode(clips.values())] * 2, runs)
-    found.append(_part("encoding alone", None, times[1], flops, peak))
+    every = np.arange(len(clips))
+    half = _in_bfloat16(fast)
+    both = timed([lambda: encode(fast, clips, every), lambda: half(clips.values())], runs)
+    found.append(_part("encoding alone", None, both[0], flops, peak))
+    found.append(_part("encoding alone, bfloat16 products", None, both[1], flops, peak))
     return found
+
+
+def _in_bfloat16(fast: OnArrays) -> Callable[[np.ndarray], object]:
+    """Encoding whose convolutions multiply in bfloat16 and add in float32."""
+
+    def work(values: np.ndarray) -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            for start in range(0, len(values), 64):
+                fast.encode(values[start : start + 64])
+
+    return work
 
 
 def _training(network: Network, runs: int, peak: float) -> dict[str, Any]:
@@ -142,63 +167,30 @@ def _training(network: Network, runs: int, peak: float) -> dict[str, Any]:
         return work
 
     ours, plain = step(network), step(plain_form(network))
-    plainly, quickly = _timed([plain, ours], runs)
+    plainly, quickly = timed([plain, ours], runs)
     name = "training step, 16 windows of 12 clips"
-    return _part(name, plainly, quickly, _counted(ours), peak)
+    return _part(name, plainly, quickly, counted(ours), peak)
 
 
 def _preprocessing(seconds: float, runs: int) -> list[dict[str, Any]]:
+    """Both profiles; `stam`, which pandas repeats, beside pandas where it is installed."""
     pose = simulate_infant(0, seconds=seconds, fps=FPS)[0].pose
+    ours = timed(
+        [lambda: pose_sequence(pose, "fidgety"), lambda: pose_sequence(pose, "stam")], runs
+    )
+    found = [_part("pixels to features, fidgety", None, ours[0])]
+    if importlib.util.find_spec("pandas") is None or pose.size is None:
+        return [*found, _part("pixels to features, stam", None, ours[1])]
+    agree = float(np.abs(by_column(pose) - pose_sequence(pose, "stam").values).max())
+    (column,) = timed([lambda: by_column(pose)], min(runs, 2))
+    short = pose.between(0.0, GROUPS_S)
+    (group,) = timed([lambda: by_group(short)], 1)
+    group = {name: value * len(pose) / len(short) for name, value in group.items()}
     return [
-        _part(
-            f"pixels to features, {profile}",
-            None,
-            _timed([lambda p=profile: pose_sequence(pose, p)], runs)[0],
-        )
-        for profile in ("fidgety", "stam")
+        *found,
+        _part("pixels to features, stam; pandas columns", column, ours[1], difference=agree),
+        _part("pixels to features, stam; pandas groups", group, ours[1], difference=agree),
     ]
-
-
-def _growth(network: Network, seconds: float) -> dict[str, list[list[float]]]:
-    """Pairs of size and processor seconds."""
-    fast = OnArrays(fused(network))
-    lengths = [seconds * share for share in (0.25, 0.5, 1.0, 2.0)]
-    by_length = []
-    for length in lengths:
-        clips = split(_sequence(length), ClipConfig())
-        (one,) = _timed([lambda c=clips: infer(fast, c)], 3)
-        by_length.append([length, one["processor_s"]])
-    by_batch = []
-    for batch in (1, 4, 16, 64, 256):
-        values = np.random.default_rng(0).normal(size=(batch, 7, 30, 18)).astype(np.float32)
-        (one,) = _timed([lambda v=values: fast.encode(v)], 3)
-        by_batch.append([batch, one["processor_s"]])
-    return {"recording_seconds": by_length, "clips_at_a_time": by_batch}
-
-
-def _sequence(seconds: float) -> PoseSequence:
-    values = np.random.default_rng(0).normal(size=(7, round(seconds * FPS), 18))
-    return PoseSequence(values.astype(np.float32), FPS)
-
-
-def _counted(work: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return float(counter.get_total_flops())
-
-
-def _timed(forms: Sequence[Callable[[], object]], runs: int) -> list[dict[str, float]]:
-    """Median wall and processor seconds of each form, taken in turns after one run for nothing."""
-    for form in forms:
-        form()
-    taken: list[list[tuple[float, float]]] = [[] for _ in forms]
-    for _ in range(runs):
-        for form, times in zip(forms, taken, strict=True):
-            wall, processor = time.perf_counter(), time.process_time()
-            form()
-            times.append((time.perf_counter() - wall, time.process_time() - processor))
-    medians = [np.median(times, axis=0) for times in taken]
-    return [{"wall_s": float(wall), "processor_s": float(cpu)} for wall, cpu in medians]
 
 
 def _part(
@@ -230,7 +222,7 @@ def table(found: dict[str, Any]) -> str:
         f"A core here: matmul {machine['matmul_gflops']:.0f} GFLOP/s "
         f"({machine['matmul_bf16_gflops']:.0f} in bfloat16), "
         f"copy {machine['copy_gb_per_s']:.1f} GB/s",
-        f"{'':40} {'plain ms':>9} {'ours ms':>9} {'ratio':>6} {'GFLOP/s':>8} {'of matmul':>9}",
+        f"{'':42} {'plain ms':>9} {'ours ms':>9} {'ratio':>6} {'GFLOP/s':>8} {'of matmul':>9}",
     ]
     for part in found["parts"]:
         plain = "" if part["plain"] is None else f"{1e3 * part['plain']['processor_s']:.0f}"
@@ -238,6 +230,9 @@ def table(found: dict[str, Any]) -> str:
         rate = "" if part["gflops"] is None else f"{part['gflops']:.0f}"
         share = "" if part["share_of_matmul"] is None else f"{part['share_of_matmul']:.0%}"
         ours = f"{1e3 * part['ours']['processor_s']:.0f}"
-        lines.append(f"{part['name']:40} {plain:>9} {ours:>9} {ratio:>6} {rate:>8} {share:>9}")
+        lines.append(f"{part['name']:42} {plain:>9} {ours:>9} {ratio:>6} {rate:>8} {share:>9}")
+    for name, curve in found["growth"].items():
+        pairs = ", ".join(f"{size:g}: {1e3 * taken:.0f} ms" for size, taken in curve)
+        lines.append(f"{name}. {pairs}")
     lines.append(f"Peak memory {found['peak_memory_mb']:.0f} MB. Times are of the processor.")
     return "\n".join(lines)

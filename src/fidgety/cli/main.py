@@ -41,6 +41,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+TRAINING = ("torch", "lightning_fabric")  # what only training, and models not exported, need
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -97,6 +100,12 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in TRAINING:
+            _say(
+                f"E607 The library {error.name} is not installed: it belongs to the extra 'train'. "
+                'Run: pip install "fidgety[train]"'
+            )
+            sys.exit(2)
         _say(
             f"E999 A fault in fidgety, not in your data: {type(error).__name__}: {error}. "
             "Please report it with the output of: fidgety --debug ..."

@@ -227,10 +227,11 @@ def export_command(model: Path, onnx: Path) -> None:
     """Write a model as ONNX: fidgety assess --model FILE.onnx then needs no torch."""
     from fidgety.models.checkpoint import load_checkpoint
     from fidgety.models.export import export_onnx
+    from fidgety.models.shipped import resolve
 
     if onnx.suffix.lower() != ".onnx":
         raise click.BadParameter("its name must end in .onnx", param_hint="--onnx")
-    click.echo(f"Model: {export_onnx(load_checkpoint(model), onnx)}")
+    click.echo(f"Model: {export_onnx(load_checkpoint(resolve(model)), onnx)}")
 
 
 @click.command("doctor")

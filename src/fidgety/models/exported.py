@@ -74,7 +74,14 @@ class ExportedNetwork:
         Which member of the ensemble.
     bias : float or None
         Of the logit, where it is a sum over clips.
+
+    Attributes
+    ----------
+    clips_at_a_time : int
+        How many clips are best encoded together.
     """
+
+    clips_at_a_time = 64
 
     def __init__(self, encoder: Any, attention: Any, member: int, bias: float | None) -> None:
         self._encoder, self._attention = encoder, attention

@@ -23,11 +23,20 @@ class OnArrays:
     ----------
     network : Network
         In evaluation mode, on any device.
+
+    Attributes
+    ----------
+    clips_at_a_time : int
+        How many clips are best encoded together.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._device = next(network.parameters()).device
+        convolves = any(isinstance(part, GraphBlock) for part in network.modules())
+        # Few enough that what a graph block makes of them stays in cache and is not asked of the
+        # system anew each time.
+        self.clips_at_a_time = 24 if convolves and self._device.type == "cpu" else 64
 
     def encode(self, clips: NDArray) -> tuple[NDArray, NDArray, NDArray | None]:
         """Vectors (M, D), joint attention (M, V), joint evidence (M, V) or None, of clips."""

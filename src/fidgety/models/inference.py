@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Aggregation = Literal["mean", "max"]
-_BATCH = 64  # clips encoded at a time, so that memory does not grow with the recording
+_BATCH = 64  # draws attended to at a time, so that memory does not grow with their number
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,9 +256,10 @@ def encode(
     runner: Runner, clips: Clips, which: NDArray[np.intp]
 ) -> tuple[NDArray, NDArray, NDArray | None]:
     """Vectors (M, D), joint attention (M, V) and joint evidence of the chosen clips, each once."""
+    size = runner.clips_at_a_time
     parts = [
-        runner.encode(clips.values(which[start : start + _BATCH]))
-        for start in range(0, len(which), _BATCH)
+        runner.encode(clips.values(which[start : start + size]))
+        for start in range(0, len(which), size)
     ]
     vectors, joints, evidence = zip(*parts, strict=True)
     told = [part for part in evidence if part is not None]

@@ -274,32 +274,41 @@ class InputNorm(nn.BatchNorm1d):
             # and leave fidgety amplitudes near 0. Linear below the scale, logarithmic above it.
             x = kernels.asinh(x / self.scales)
         missing = x.isnan()  # (M, T, V, C)
+        if self.masking and not self.training:
+            rows = self._by_running(x.view(M * T, V * C)).view(M, T, V, C)
+            return rows.masked_fill(missing, 0.0).permute(0, 3, 1, 2), seen
         rows = x.masked_fill(missing, 0.0).view(M * T, V * C)
         if self.masking:
-            there = (~missing).view(M * T, V * C).to(x.dtype)
-            rows = self._over_observed(rows, there)
+            rows = self._over_observed(rows, (~missing).view(M * T, V * C).to(x.dtype))
         else:
             rows = super().forward(rows)
         return rows.view(M, T, V, C).permute(0, 3, 1, 2), seen
 
+    def _by_running(self, x: Tensor) -> Tensor:
+        """Batch norm of rows (M*T, V*C) by the running statistics; NaN stays NaN."""
+        mean, variance = self.running_mean, self.running_var
+        assert mean is not None
+        assert variance is not None
+        gain = self.weight * (variance + self.eps).rsqrt()  # (V*C,)
+        return torch.addcmul(self.bias - mean * gain, x, gain)
+
     def _over_observed(self, x: Tensor, there: Tensor) -> Tensor:
-        """Batch norm of rows (M*T, V*C) whose statistics leave out values where `there` is 0."""
+        """Batch norm of rows (M*T, V*C) by their own statistics, without values not `there`."""
         mean, variance = self.running_mean, self.running_var
         assert mean is not None
         assert variance is not None
         assert self.num_batches_tracked is not None
-        if self.training:
-            count = there.sum(dim=0)  # (V*C,)
-            batch_mean = x.sum(dim=0) / count.clamp(min=1.0)
-            spread = ((x - batch_mean) * there).square().sum(dim=0)
-            with torch.no_grad():
-                rate = (self.momentum or 0.1) * (count > 1)  # a joint never seen changes nothing
-                mean += rate * (batch_mean - mean)
-                variance += rate * (spread / (count - 1.0).clamp(min=1.0) - variance)
-                self.num_batches_tracked += 1
-            mean, variance = batch_mean, spread / count.clamp(min=1.0)
-        gain = self.weight * (variance + self.eps).rsqrt()  # (V*C,)
-        return ((x - mean) * gain + self.bias) * there
+        count = there.sum(dim=0)  # (V*C,)
+        batch_mean = x.sum(dim=0) / count.clamp(min=1.0)
+        centred = (x - batch_mean) * there
+        spread = centred.square().sum(dim=0)
+        with torch.no_grad():
+            rate = (self.momentum or 0.1) * (count > 1)  # a joint never seen changes nothing
+            mean += rate * (batch_mean - mean)
+            variance += rate * (spread / (count - 1.0).clamp(min=1.0) - variance)
+            self.num_batches_tracked += 1
+        gain = self.weight * (spread / count.clamp(min=1.0) + self.eps).rsqrt()  # (V*C,)
+        return centred * gain + self.bias * there
 
 
 class GraphBlock(nn.Module):

@@ -26,6 +26,7 @@ from fidgety.motion import (
     profile_from,
     split,
 )
+from fidgety.pose.optional import library
 from fidgety.pose.skeleton import load_skeleton
 from fidgety.settings import from_plain
 
@@ -63,12 +64,19 @@ class TrainedModel:
     def load(cls, path: str | os.PathLike[str]) -> TrainedModel:
         """Read a ``.fidgety`` file, a shipped model by its name, or a ``.onnx`` file.
 
-        The last is what `fidgety export` makes of a model, and needs no torch. Raises
-        `CheckpointError` as `load_checkpoint`.
+        The last is what `fidgety export` makes of a model, and needs no torch.
+
+        Raises
+        ------
+        CheckpointError
+            As `load_checkpoint` and `load_exported`.
+        VideoError
+            E607 if a ``.fidgety`` file is given and torch is not installed.
         """
         source = resolve(path)
         if source.suffix.lower() == ".onnx":
             return cls(*load_exported(source), sha256(source))
+        library("torch", "train")
         from fidgety.models.checkpoint import load_checkpoint
 
         checkpoint = load_checkpoint(source)
