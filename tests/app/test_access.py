@@ -199,8 +199,9 @@ def test_a_network_needs_a_password(tmp_path: Path, capsys: pytest.CaptureFixtur
                 Network(host, password=short)
     assert Network("::1").hosts(80) >= {"[::1]:80", "[::1]", "localhost:80"}
     assert Network("0.0.0.0", names=("Ward-PC",), password="x" * 12).hosts(9) == {
-        "0.0.0.0:9", "ward-pc:9",
+        "0.0.0.0:9", "ward-pc:9", "127.0.0.1:9", "localhost:9", "[::1]:9",
     }  # fmt: skip
+    assert Network("10.0.0.7", password="x" * 12).hosts(9) == {"10.0.0.7:9"}
     with pytest.raises(SystemExit) as left:
         main(["app", "--store", str(tmp_path / "s"), "--host", "0.0.0.0"])
     assert left.value.code == 2

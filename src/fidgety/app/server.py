@@ -85,10 +85,18 @@ class Network:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def every(self) -> bool:
+        """Whether it listens on every address of this machine, loopback among them."""
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
     def hosts(self, port: int) -> set[str]:
         """Host headers that are served."""
-        names = {self.host, *self.names, *(("127.0.0.1", "localhost", "[::1]") if self.local
-                                            else ())}  # fmt: skip
+        loopback = ("127.0.0.1", "localhost", "[::1]") if self.local or self.every else ()
+        names = {self.host, *self.names, *loopback}
         names = {f"[{name}]" if ":" in name and name[0] != "[" else name for name in names}
         usual = 443 if self.certificate else 80
         return {f"{name}:{port}".lower() for name in names} | (
@@ -190,6 +198,7 @@ def serve(
             ssl_keyfile=network.key and str(network.key),
         )  # fmt: skip
         name = "127.0.0.1" if network.local else (network.names or (network.host,))[0]
+        name = "127.0.0.1" if name == network.host and network.every else name
         address = f"{'https' if secure else 'http'}://{name}:{port}/door"
         say(address if door.asks_password else f"{address}#{door.token}")
         uvicorn.Server(config).run(sockets=[listening])
