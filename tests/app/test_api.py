@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 from collections import Counter
@@ -231,3 +232,22 @@ def fuzz(operation: Any, client: TestClient, known: str, seen: Counter[int]) -> 
         assert answer.status_code < 500, (operation.method, path, answer.text)
 
     ask()
+
+
+def test_a_page_leaves_no_macros_behind(client: TestClient, store: Store) -> None:
+    """They would hold all that the page shows until the next collection of cycles."""
+    from jinja2.runtime import Macro
+
+    case = assessed_case(store)
+    pages = (f"/cases/{case}", "/agreement", "/", "/library")
+    for page in pages:
+        client.get(page)  # what is made once stays
+    gc.collect()
+    before = sum(isinstance(thing, Macro) for thing in gc.get_objects())
+    gc.disable()
+    try:
+        for page in pages:
+            assert client.get(page).is_success
+        assert sum(isinstance(thing, Macro) for thing in gc.get_objects()) == before
+    finally:
+        gc.enable()
