@@ -104,10 +104,12 @@ def recording(seed: int = 0, seconds: float = 20.0) -> PoseSequence:
     return PoseSequence(values.astype(np.float32), FPS)
 
 
+@pytest.mark.parametrize("exaggeration", [0.0, 2.0])
 @pytest.mark.parametrize("rule", ["mean", "max"])
-def test_contributions_of_joints_and_clips_sum_to_the_logit(rule):
+def test_contributions_of_joints_and_clips_sum_to_the_logit(rule, exaggeration):
     parts = split(recording(), ClipConfig(2.0, 1.0))
-    found = infer(network(), parts, WindowConfig(8.0, 2.0), rule)
+    found = infer(network(exaggeration=exaggeration), parts, WindowConfig(8.0, 2.0), rule)
+    assert found.exact
     table = found.joint_contribution
     assert table is not None
     np.testing.assert_allclose(table.sum(axis=1), found.clip_contribution, atol=1e-6)
@@ -131,7 +133,7 @@ def test_what_a_joint_says_depends_on_that_joint_alone():
 
 
 def test_mirroring_exchanges_left_and_right_and_nothing_else():
-    model, x = network(), clips(2, 4)
+    model, x = network(exaggeration=2.0), clips(2, 4)
     mirrored = x[..., ORDER].clone()
     mirrored[:, :, 0:6:2] *= -1
     with torch.no_grad():
@@ -144,7 +146,7 @@ def test_mirroring_exchanges_left_and_right_and_nothing_else():
 @settings(max_examples=10, deadline=None)
 @given(st.floats(-np.pi, np.pi))
 def test_turning_the_camera_changes_nothing(angle):
-    model, x = network(), clips(2, 3)
+    model, x = network(exaggeration=2.0), clips(2, 3)
     turned = x.clone()
     cos, sin = np.cos(angle), np.sin(angle)
     turned[:, :, 0:6:2] = cos * x[:, :, 0:6:2] - sin * x[:, :, 1:6:2]
@@ -160,9 +162,9 @@ def test_what_stands_in_padded_clips_changes_nothing(rubbish, training):
     mask[0, 2:] = mask[1, 0] = False
     outcomes = []
     for filling in (clips(3, 4, seed=1), torch.full_like(x, rubbish)):
-        model = network(dropout=0.0).train(training)
+        model = network(dropout=0.0, exaggeration=2.0).train(training)
         output = model(torch.where(mask[..., None, None, None], x, filling), mask)
-        output.logit.sum().backward()
+        (output.logit.sum() + (output.penalty.sum() if training else 0.0)).backward()
         outcomes.append([*output[:3], *(p.grad for p in model.parameters()), *model.buffers()])
     for one, other in zip(*outcomes, strict=True):
         assert torch.equal(one, other)
@@ -260,6 +262,9 @@ def test_fit_tells_the_network_its_frame_rate():
         {"segment_s": 0.05},
         {"floor": 0.0},
         {"dropout": 1.0},
+        {"exaggeration": 1.0},
+        {"exaggeration": float("nan")},
+        {"exaggeration": "twice"},
     ],
 )
 def test_impossible_settings_are_refused(impossible):

@@ -2,7 +2,9 @@
 
     clips -> velocity -> power in bands from 0.5 to 10 Hz
     each joint by itself -> a small network -> its evidence and its score in each clip
-    scores -> softmax over all joints and clips -> weights; logit = bias + sum(weight * evidence)
+    scores -> softmax over all joints and clips -> weights; absent = bias + sum(weight * evidence)
+    the recording's mean spectrum -> exaggerated (`fidgety.models.excess`)
+    logit = that of either: absent or exaggerated
 
 STAM mixes joints along the graph before it weighs them, so that the weight of a joint says where
 it looked, not what it saw. Here nothing is mixed: the explanation is the computation, read off term
@@ -12,6 +14,9 @@ What fidgety movement is, is a matter of rate and size in every direction. Both 
 else: the power of a joint's velocity in each band, directions added. So turning the camera changes
 nothing, mirroring the image exchanges left and right and changes nothing else (mirrored joints
 share their parameters), and a slow drift of the posture lies below the bands.
+
+Whether fidgety movements are exaggerated is asked of the recording as a whole. That part belongs to
+no clip and no joint; among contributions it is spread evenly, so that they still sum to the logit.
 
 Sources
 -------
@@ -36,7 +41,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fidgety.errors import ConfigError
-from fidgety.models.network import Encoded, Evidence, Network, softmax_over
+from fidgety.models.excess import Excess, either
+from fidgety.models.network import (
+    Encoded,
+    Evidence,
+    Network,
+    NetworkOutput,
+    each_clip,
+    softmax_over,
+)
 from fidgety.pose.skeleton import Skeleton, load_skeleton
 from fidgety.settings import from_plain, to_plain
 
@@ -71,6 +84,9 @@ class AdditiveConfig:
         Hidden width H.
     dropout : float
         In the hidden layers.
+    exaggeration : float
+        How many times larger than usual exaggerated fidgety movements are, as far as training is
+        concerned; 0 to look for absent ones only.
 
     Raises
     ------
@@ -88,6 +104,7 @@ class AdditiveConfig:
     floor: float = 1e-6
     width: int = 32
     dropout: float = 0.2
+    exaggeration: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("channels", "bands", "width"):
@@ -106,6 +123,10 @@ class AdditiveConfig:
         _require(fits, "segment_s", self.segment_s, "4 to 10000 frames")
         share = isinstance(self.dropout, int | float) and 0 <= self.dropout < 1
         _require(share, "dropout", self.dropout, "from 0 to below 1")
+        larger = isinstance(self.exaggeration, int | float) and (
+            self.exaggeration == 0 or 1 < self.exaggeration <= 100
+        )
+        _require(larger, "exaggeration", self.exaggeration, "0, or above 1 and at most 100")
         _ = self.layout
 
     @property
@@ -178,18 +199,27 @@ class Additive(Network):
         self.evidence_of = nn.Linear(config.width, 1)
         self.score_of = nn.Linear(config.width, 1)
         self.bias = nn.Parameter(torch.zeros(1))
+        self.excess = Excess(config.bands, config.exaggeration) if config.exaggeration else None
         # Follows from the skeleton: rebuilt, not stored.
         self.register_buffer("kinds", torch.as_tensor(kinds), persistent=False)
         self.kinds: Tensor
         if not self.kind.weight.is_meta:
             nn.init.normal_(self.kind.weight, 0.0, 0.1)
 
+    @property
+    def whole(self) -> bool:
+        """Whether a part of the logit belongs to the recording as a whole."""
+        return self.excess is not None
+
     def encode(self, clips: Tensor) -> Encoded:
-        """Clips (M, C, T, V) -> vectors (M, 2): pull and score; weights and evidence (M, V)."""
+        """Clips (M, C, T, V) -> vectors (M, D); weights and evidence (M, V).
+
+        Vectors hold pull and score; with `exaggeration` also how many joints were seen and their
+        summed features (B + 1), and while training those of the enlarged copy.
+        """
         level, seen = self.power(clips)  # (M, V, B), (M, V)
-        size = level.mean(dim=-1, keepdim=True)  # (M, V, 1)
-        x = torch.cat([level - size, size], dim=-1)  # shape of the spectrum, and its size
-        x = self.norm(x, seen)  # (M, V, B + 1)
+        features = _features(level)  # (M, V, B + 1)
+        x = self.norm(features, seen)
         x = self.dropout(F.gelu(self.first(x) + self.kind(self.kinds)))  # (M, V, H)
         x = self.dropout(F.gelu(self.second(x)))
         evidence = self.evidence_of(x).squeeze(-1)  # (M, V)
@@ -199,19 +229,67 @@ class Additive(Network):
         # A softmax over all joints of all clips is one over the clips' summed exponentials, times
         # one over the joints of each.
         vectors = torch.stack([given.sum(dim=-1), scores.logsumexp(dim=-1)], dim=-1)
+        if self.excess is not None:
+            there = seen[..., None].to(x.dtype)  # (M, V, 1)
+            parts = [vectors, there.sum(dim=1), (features * there).sum(dim=1)]
+            if self.training:
+                enlarged = _features(self.excess.enlarged(level))
+                parts.append((enlarged * there).sum(dim=1))
+            vectors = torch.cat(parts, dim=-1)
         return Encoded(vectors, weights, None if self.training else given)
 
     def attend(self, vectors: Tensor, count: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Pull and score of clips (N, K, 2), counts (N, K) -> logit (N,), clip weights (N, K)."""
+        """Vectors of clips (N, K, D), counts (N, K) -> logit (N,), clip weights (N, K)."""
+        absent, alpha = self._absent(vectors, count)
+        if self.excess is None:
+            return absent, alpha
+        means = self._means(vectors, count)[0]
+        return either(absent, self.excess.logit(self._normed(means))), alpha
+
+    def forward(self, clips: Tensor, mask: Tensor | None = None) -> NetworkOutput:
+        """As `Network.forward`; while training with the loss of the enlarged copies."""
+        if self.excess is None or not self.training:
+            return super().forward(clips, mask)
+        vectors, joints, mask = each_clip(self.encode, clips, mask)
+        absent, alpha = self._absent(vectors, mask)
+        means, enlarged = self._means(vectors, mask)
+        found = self.excess.logit(self._normed(means))
+        penalty = self.excess.penalty(found, self.excess.logit(self._normed(enlarged)), absent)
+        self.excess.learn_bands(means[:, :-1].detach(), absent.detach())
+        return NetworkOutput(either(absent, found), alpha, joints, penalty)
+
+    def evidence(self, vectors: Tensor) -> Evidence:
+        """Exact for absent fidgety movements: their logit is this sum."""
+        return Evidence(vectors[:, 0], float(self.bias.detach()[0]))
+
+    def _absent(self, vectors: Tensor, count: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logit (N,) of absent fidgety movements and clip weights (N, K)."""
+        pull, scores = vectors[..., 0], vectors[..., 1]  # (N, K)
         if count is not None:
-            vectors = vectors.masked_fill((count <= 0)[..., None], 0.0)
-        pull, scores = vectors.unbind(dim=-1)  # (N, K)
+            pull, scores = (part.masked_fill(count <= 0, 0.0) for part in (pull, scores))
         alpha = softmax_over(scores, count)
         return self.bias + (alpha * pull).sum(dim=-1), alpha
 
-    def evidence(self, vectors: Tensor) -> Evidence:
-        """Exact: the logit is this sum."""
-        return Evidence(vectors[:, 0], float(self.bias.detach()[0]))
+    def _means(self, vectors: Tensor, count: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean features (N, B + 1) over all joints of all clips, and while training enlarged."""
+        rest = vectors[..., 2:]  # (N, K, 1 + (B + 1) or 1 + 2 (B + 1))
+        if count is not None:
+            weight = count.to(rest.dtype)[..., None]
+            rest = rest.masked_fill(weight <= 0, 0.0) * weight
+        total = rest.sum(dim=1)  # (N, ...)
+        means = total[:, 1:] / total[:, :1].clamp(min=1e-6)
+        bands = self.config.bands + 1
+        return means[:, :bands], means[:, bands:]
+
+    def _normed(self, features: Tensor) -> Tensor:
+        """Features normalised by the running statistics."""
+        return (features - self.norm.mean) * (self.norm.variance + self.norm.eps).rsqrt()
+
+
+def _features(level: Tensor) -> Tensor:
+    """Log power (..., B) -> shape of the spectrum and its size (..., B + 1)."""
+    size = level.mean(dim=-1, keepdim=True)
+    return torch.cat([level - size, size], dim=-1)
 
 
 class BandPower(nn.Module):

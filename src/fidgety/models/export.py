@@ -90,6 +90,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path) -> Path:
     said = {
         "fidgety": json.dumps(described(checkpoint), allow_nan=False, sort_keys=True),
         "fidgety_bias": json.dumps([None if one is None else one.bias for one in evidence]),
+        "fidgety_whole": json.dumps([network.whole for network in networks]),
     }
     for k, network in enumerate(networks):
         window = torch.zeros(2, 3, vectors[k].shape[1]), torch.ones(2, 3)

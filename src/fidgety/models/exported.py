@@ -74,6 +74,8 @@ class ExportedNetwork:
         Which member of the ensemble.
     bias : float or None
         Of the logit, where it is a sum over clips.
+    whole : bool
+        Whether a part of the logit belongs to no clip.
 
     Attributes
     ----------
@@ -83,9 +85,11 @@ class ExportedNetwork:
 
     clips_at_a_time = 64
 
-    def __init__(self, encoder: Any, attention: Any, member: int, bias: float | None) -> None:
+    def __init__(
+        self, encoder: Any, attention: Any, member: int, bias: float | None, whole: bool = False
+    ) -> None:
         self._encoder, self._attention = encoder, attention
-        self._bias = bias
+        self._bias, self.whole = bias, whole
         known = {output.name for output in encoder.get_outputs()}
         self._parts = [f"vectors{member}", f"joints{member}"]
         self._joint_evidence = f"joint_evidence{member}" in known
@@ -149,12 +153,14 @@ def load_exported(path: str | Path) -> tuple[Contract, tuple[ExportedNetwork, ..
     try:
         contract = _contract(said["fidgety"])
         biases = parse_json(said["fidgety_bias"])
+        whole = parse_json(said.get("fidgety_whole", "[]")) or [False] * contract.members
         networks = tuple(
             ExportedNetwork(
                 encoder,
                 _session(runtime, base64.b64decode(said[f"fidgety_attention{k}"], validate=True)),
                 k,
                 None if biases[k] is None else float(biases[k]),
+                bool(whole[k]),
             )
             for k in range(contract.members)
         )

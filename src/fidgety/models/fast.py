@@ -63,6 +63,11 @@ class OnArrays:
             found = self.network.evidence(self._given(vectors))
         return None if found is None else (found.pull.float().cpu().numpy(), found.bias)
 
+    @property
+    def whole(self) -> bool:
+        """Whether a part of the logit belongs to no clip."""
+        return self.network.whole
+
     def _given(self, values: NDArray) -> torch.Tensor:
         return torch.from_numpy(np.require(values, np.float32, ["C", "W"])).to(self._device)
 

@@ -24,6 +24,7 @@ __all__ = [
     "Aggregation",
     "AttendedWindow",
     "Inference",
+    "MixedWindow",
     "SummedWindow",
     "Window",
     "encode",
@@ -110,7 +111,29 @@ class AttendedWindow:
         return np.concatenate(found).astype(np.float64).reshape(given.shape[:-1])
 
 
-Window = SummedWindow | AttendedWindow
+@dataclass(frozen=True, eq=False)
+class MixedWindow(AttendedWindow):
+    """A window whose logit is bias, weighted mean over clips, and a part of all clips together.
+
+    Parameters
+    ----------
+    pull : ndarray (M,)
+        Where each clip alone would take the logit, less the bias and that part.
+    bias : float
+        The part of the logit that is the same for every recording.
+    """
+
+    pull: NDArray[np.float64]
+    bias: float
+
+    @cached_property
+    def contribution(self) -> NDArray[np.float64]:
+        """What each clip (M,) adds to the logit; the part of all is spread evenly over them."""
+        own = self.attention * self.pull
+        return own + (float(self.logit()) - self.bias - own.sum()) / len(own)
+
+
+Window = SummedWindow | AttendedWindow | MixedWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +160,13 @@ class Inference:
     @property
     def exact(self) -> bool:
         """Whether clip contributions are the network's own computation and sum to the logit."""
-        return all(isinstance(window, SummedWindow) for window in self.windows)
+        return all(isinstance(window, SummedWindow | MixedWindow) for window in self.windows)
 
     @property
     def bias(self) -> float | None:
         """What the clips' contributions lack to the logit; None where they do not sum to it."""
         first = self.windows[0]
-        return first.bias if isinstance(first, SummedWindow) else None
+        return first.bias if isinstance(first, SummedWindow | MixedWindow) else None
 
     @property
     def logit(self) -> float:
@@ -187,10 +210,18 @@ class Inference:
 
     @cached_property
     def joint_contribution(self) -> NDArray[np.float64] | None:
-        """What each joint of each clip (K, V) adds to the logit; over joints, the clip's part."""
+        """What each joint of each clip (K, V) adds to the logit; over joints, the clip's part.
+
+        What belongs to all clips together is spread evenly over the joints that were seen.
+        """
         if self.joint_pull is None or not self.exact:
             return None
-        return self.clip_attention[:, None] * self.joint_pull
+        own = self.clip_attention[:, None] * self.joint_pull
+        if not any(isinstance(window, MixedWindow) for window in self.windows):
+            return own
+        seen = self.joint_attention > 0  # (K, V)
+        rest = self.clip_contribution - own.sum(axis=1)
+        return own + seen * (rest / np.maximum(seen.sum(axis=1), 1))[:, None]
 
     def _over_windows(self, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         share = np.full(len(self.windows), 1 / len(self.windows))
@@ -287,7 +318,10 @@ def _window(runner: Runner, rows: NDArray[np.intp], vectors: NDArray) -> Window:
     evidence = runner.evidence(vectors)
     if evidence is None:
         return AttendedWindow(rows, attention, vectors, runner)
-    return SummedWindow(rows, attention, evidence[0].astype(np.float64), evidence[1])
+    pull = evidence[0].astype(np.float64)
+    if runner.whole:
+        return MixedWindow(rows, attention, vectors, runner, pull, evidence[1])
+    return SummedWindow(rows, attention, pull, evidence[1])
 
 
 def _spread_out(values: NDArray, rows: NDArray[np.intp], clips: int) -> NDArray[np.float64]:

@@ -75,7 +75,8 @@ class Evidence(NamedTuple):
 
     ``logit = bias + sum_k weight_k pull_k``, weights as from `Network.attend`. Counting clip k
     c_k times must do no more than make them ``c_k weight_k / sum_j c_j weight_j``, as it does for
-    every softmax over scores that each clip has by itself.
+    every softmax over scores that each clip has by itself. A network that is `whole` adds to this
+    sum something of all clips together: whatever its logit exceeds it by.
 
     Attributes
     ----------
@@ -126,6 +127,11 @@ class Network(nn.Module):
     def __init__(self, config: Any = None) -> None:
         super().__init__()
         self.config = self.config_type() if config is None else config
+
+    @property
+    def whole(self) -> bool:
+        """Whether the logit holds a part that belongs to no clip, on top of `evidence`."""
+        return False
 
     def encode(self, clips: Tensor) -> Encoded:
         """Each clip for itself.

@@ -136,10 +136,11 @@ def _small(
 
 METHODS: dict[str, Method] = {
     "fidgety": Method(
-        "Ours: attention over joints and clips of evidence that sums to the logit, from band power",
+        "Ours: attention over joints and clips of evidence that sums to the logit: "
+        "fidgety movements that are absent, or exaggerated, by their power in bands",
         "fidgety",
         network=NetworkConfig(
-            model=AdditiveConfig(),
+            model=AdditiveConfig(exaggeration=2.0),
             clip=ClipConfig(2.0, 2 / 3),
             training=TrainingConfig(
                 max_epoch=15,

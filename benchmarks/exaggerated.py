@@ -1,0 +1,115 @@
+"""What a method misses: AUC of each abnormal pattern against normal infants, and of their mixture.
+
+Simulated infants. Exaggerated fidgety movements are rare (3 % of the abnormal), so that a study of
+200 infants says little of them; here they are simulated on purpose, and the AUC of the level's own
+mixture of patterns is put together from those of its patterns. Infants to learn from and infants to
+test on have different seeds.
+
+    OMP_NUM_THREADS=1 python benchmarks/exaggerated.py --level medium --seeds 21 22
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from fidgety.models.ensemble import logits
+from fidgety.motion import pose_sequence
+from fidgety.simulate import DIFFICULTIES, simulate_cohort, simulate_infant
+from fidgety.simulate.cohort import SimulatedRecording
+from fidgety.statistics import roc_auc
+from fidgety.study.crossfit import cross_fit
+from fidgety.study.examples import Example
+from fidgety.study.methods import METHODS, Method
+
+TEST_SEED, EXAGGERATED_SEED = 99, 199
+PATTERNS = ("absent", "sporadic", "exaggerated")
+
+
+def ours(**changes) -> Method:
+    """`fidgety` with other settings of its network."""
+    method = METHODS["fidgety"]
+    assert method.network is not None
+    model = replace(method.network.model, **changes)
+    return replace(method, network=replace(method.network, model=model))
+
+
+VARIANTS: dict[str, Method] = {
+    "fidgety": METHODS["fidgety"],
+    "fidgety, absent only": ours(exaggeration=0.0),
+    "fidgety, exaggerated by 1.5": ours(exaggeration=1.5),
+    "fidgety, exaggerated by 3": ours(exaggeration=3.0),
+    "stam": METHODS["stam"],
+    "mccay-fusion": METHODS["mccay-fusion"],
+    "rahmati": METHODS["rahmati"],
+}
+
+
+def examples(recordings: Iterator[SimulatedRecording]) -> tuple[list[Example], np.ndarray]:
+    """Sequences and patterns."""
+    found, patterns = [], []
+    for r in recordings:
+        sequence = replace(pose_sequence(r.pose), fps=30.0)
+        found.append(Example(f"{r.infant_id}", r.name, r.label, sequence))
+        patterns.append(r.pattern)
+    return found, np.array(patterns)
+
+
+def exaggerated(infants: int, level: str) -> Iterator[SimulatedRecording]:
+    for number, seed in enumerate(np.random.SeedSequence(EXAGGERATED_SEED).spawn(infants)):
+        yield from simulate_infant(
+            seed, pattern="exaggerated", difficulty=level, infant_id=f"x{number:04d}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--level", choices=["easy", "medium", "hard"], default="medium")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22])
+    parser.add_argument("--infants", type=int, default=160, help="to learn from")
+    parser.add_argument("--test", type=int, default=400)
+    parser.add_argument("--members", type=int, default=1)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    shown, patterns = examples(simulate_cohort(given.test, seed=TEST_SEED, difficulty=given.level))
+    more, their = examples(exaggerated(100, given.level))
+    shown, patterns = [*shown, *more], np.concatenate([patterns, their])
+    normal = np.array([example.label == 0 for example in shown])
+    movement = DIFFICULTIES[given.level].movement
+    share = {"sporadic": movement.sporadic_share, "exaggerated": movement.exaggerated_share}
+    share["absent"] = 1 - sum(share.values())
+    print(f"| method, {given.level} | {' | '.join(PATTERNS)} | mixture | time |")
+    print("|---|---|---|---|---|---|")
+    cohorts = [
+        examples(simulate_cohort(given.infants, seed=seed, difficulty=given.level))[0]
+        for seed in given.seeds
+    ]
+    for name in given.variants:
+        rows, spent = [], 0.0
+        for seed, train in zip(given.seeds, cohorts, strict=True):
+            began = time.process_time()
+            inner = 0 if given.members == 1 else given.members
+            fitted = cross_fit(VARIANTS[name], train, inner=inner, seed=seed)
+            spent += time.process_time() - began
+            scores = logits(fitted.scores(shown))
+            row = [pattern_auc(scores, normal, patterns == pattern) for pattern in PATTERNS]
+            mixture = sum(share[p] * auc for p, auc in zip(PATTERNS, row, strict=True))
+            rows.append([*row, mixture])
+        means = " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
+        print(f"| `{name}` | {means} | {spent / len(rows):.0f} s |", flush=True)
+
+
+def pattern_auc(scores: np.ndarray, normal: np.ndarray, of_pattern: np.ndarray) -> float:
+    """AUC of the infants of one pattern against the normal ones."""
+    rows = normal | of_pattern
+    return float(roc_auc(scores[rows], of_pattern[rows].astype(int)))
+
+
+if __name__ == "__main__":
+    main()
