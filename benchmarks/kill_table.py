@@ -98,6 +98,12 @@ def cases(home: Path) -> dict[str, Case]:
             copied("prepared"),
         ),
         Case(
+            "train --final",
+            lambda f: ["train", study(f), "--final", "--inner", 2, "--model", "stam", "--name", "f"],
+            "prepared/runs/f",
+            copied("prepared"),
+        ),
+        Case(
             "cv",
             lambda f: ["cv", study(f), "--models", "stam,quantiles,mean-speed", "--folds", 2, "--out", f / "cv"],
             "cv",
