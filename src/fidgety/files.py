@@ -18,6 +18,7 @@ __all__ = [
     "file_error",
     "make_folder",
     "parse_json",
+    "regular",
     "whole_file",
     "write_json",
     "write_text",
@@ -116,11 +117,11 @@ def _keep_names(folder: Path) -> None:
 
 
 def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path:
-    """Return `path` as a `Path` if it exists; raise `FileError` E504 otherwise."""
+    """Return `path` as a `Path` if it is a file or folder; `FileError` E504 or E506 otherwise."""
     found = Path(path)
     try:
         if found.exists():
-            return found
+            return regular(found)
     except OSError as error:
         raise file_error(error, found) from error
     raise FileError(
@@ -128,8 +129,23 @@ def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path
     )
 
 
+def regular(path: Path) -> Path:
+    """Return a path, unless it is a pipe, a device or a socket, which may never end: E506."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileError(
+            "E506",
+            "Neither a file nor a folder",
+            where=path,
+            why="it is a pipe, a device or a socket",
+            remedy="Give the file itself",
+        )
+    return path
+
+
 def file_error(error: OSError, path: str | os.PathLike[str]) -> FileError:
     """Translate a system error into a `FileError` that says what to do."""
+    if isinstance(error, FileError):
+        return error
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FileError(
             "E501",

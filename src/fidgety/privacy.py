@@ -113,6 +113,9 @@ def _seen(path: Path, root: Path) -> Iterator[tuple[str, bool, str]]:
                 "Copy what it points to, or remove it",
             )
         return
+    if not (path.is_file() or path.is_dir()):  # reading it might never end
+        yield "a pipe, a device or a socket", False, "Remove it"
+        return
     name, suffix = path.name, path.suffix.lower()
     yield from _by_name(path.stem)
     if name.startswith(".") and ".tmp" in name:

@@ -19,7 +19,7 @@ from typing import Any
 from fidgety.assess import Assessment, Assessor
 from fidgety.engines import Engine, Lost, engine_of, spread
 from fidgety.errors import FidgetyError
-from fidgety.files import file_error, make_folder, parse_json, write_text
+from fidgety.files import file_error, make_folder, parse_json, regular, write_text
 from fidgety.inputs import Input, find_inputs
 from fidgety.pose.estimators import estimate
 from fidgety.pose.formats import read
@@ -328,7 +328,7 @@ def _key(item: Input, assessor: Assessor, options: dict[str, Any]) -> str:
 
 def _standing(folder: Path, key: str) -> dict[str, Any] | None:
     try:
-        content = parse_json((folder / "assessment.json").read_text("utf-8"))
+        content = parse_json(regular(folder / "assessment.json").read_text("utf-8"))
         same = content["input"]["key"] == key and (folder / "report.html").exists()
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fidgety.errors import StudyError, warn
-from fidgety.files import file_error
+from fidgety.files import file_error, regular
+from fidgety.pose.pose import MAX_VALUES
 
 __all__ = ["content_digest", "file_digest", "refuse_copies"]
 
@@ -73,7 +74,11 @@ def content_digest(path: Path) -> str:
         return file_digest(path)
     digest = hashlib.sha256()
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(regular(path)) as parquet:
+            about = parquet.metadata
+            if about.num_rows * about.num_columns > MAX_VALUES:
+                return file_digest(path)  # no recording; whoever reads it will say so
+            table = parquet.read()
         for name in sorted(set(table.column_names) - {"time_s"}):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(table[name].to_numpy()).tobytes())
@@ -89,7 +94,7 @@ def file_digest(path: Path) -> str:
     digest = hashlib.sha256()
     try:
         for file in _files(path):
-            with file.open("rb") as handle:
+            with regular(file).open("rb") as handle:
                 while block := handle.read(1 << 20):
                     digest.update(block)
     except OSError as error:
@@ -101,7 +106,7 @@ def _glance(path: Path) -> object:
     """Equal for files of equal content, and rarely for others; cheap."""
     if path.suffix == ".parquet":
         try:
-            about = pq.read_metadata(path)
+            about = pq.read_metadata(regular(path))
             places = {about.schema.column(k).name: k for k in range(about.num_columns)}
             chosen = sorted(name for name in places if name.endswith("_x"))[:6]
             groups = [about.row_group(k) for k in range(about.num_row_groups)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.errors import StudyError
-from fidgety.files import parse_json, write_json, write_text
+from fidgety.files import parse_json, regular, write_json, write_text
 
 __all__ = [
     "COLUMNS",
@@ -120,7 +120,7 @@ def write_table(
 def noted(root: Path) -> dict[str, Any]:
     """What ``experiment.json`` says; empty if there is none that can be read."""
     try:
-        content = parse_json((root / "experiment.json").read_text("utf-8"))
+        content = parse_json(regular(root / "experiment.json").read_text("utf-8"))
         return content if isinstance(content, dict) else {}
     except (OSError, ValueError):
         return {}
@@ -133,7 +133,7 @@ def note(root: Path, **content: Any) -> None:
 
 def _rows(path: Path, check: Any) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
+        with regular(path).open(encoding="utf-8", newline="") as handle:
             rows = list(csv.DictReader(handle))
         for row in rows:
             check(row)

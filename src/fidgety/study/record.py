@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.errors import StudyError, warn
-from fidgety.files import parse_json, write_json
+from fidgety.files import parse_json, regular, write_json
 from fidgety.study.copies import file_digest
 from fidgety.study.names import listing
 from fidgety.study.study import Study
@@ -91,7 +91,7 @@ def read_record(folder: str | os.PathLike[str]) -> Record:
     """
     root = Path(folder)
     try:
-        content = parse_json((root / RECORD).read_bytes())
+        content = parse_json(regular(root / RECORD).read_bytes())
         if content["schema_version"] != SCHEMA_VERSION or content["command"] not in ("train", "cv"):
             raise ValueError("it is of another version")
         parts = [content[key] for key in ("arguments", "machine", "versions", "inputs", "outputs")]

@@ -97,7 +97,7 @@ class RunState:
             E440 if it belongs to other settings or recordings, or cannot be read.
         """
         path = self.run / STATE_FILE if self.run is not None else None
-        if path is None or not path.exists():
+        if path is None or not path.is_file():
             return  # killed before its first epoch ended: start
         try:
             raw = path.read_bytes()

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from fidgety.errors import StudyError, warn
-from fidgety.files import existing, file_error
+from fidgety.files import existing, file_error, regular
 from fidgety.study.copies import refuse_copies
 from fidgety.study.labels import LABEL_NAMES, LabelRow, read_labels, row_finder, unlabelled
 from fidgety.study.names import infant_named, listing, safe_name, wholes
@@ -247,7 +247,7 @@ def _about(root: Path) -> dict[str, Any]:
 
 def _settings(path: Path, code: str, what: str, parse: Any) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST_SETTINGS:
+        if regular(path).stat().st_size > _LARGEST_SETTINGS:
             raise ValueError("it is far too large")
         content = parse(path.read_bytes().decode("utf-8-sig"))
         if not isinstance(content, dict):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fidgety.errors import PoseError
-from fidgety.files import file_error
+from fidgety.files import file_error, regular
 from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import Skeleton
 
@@ -184,6 +184,7 @@ def load_json(path: Path) -> Any:
 def read_bytes(path: Path, limit: int, *, whole: bool = True) -> bytes:
     """At most `limit` bytes of a file; with `whole`, a longer file raises `PoseError` E337."""
     try:
+        regular(path)
         if whole:
             check_bytes(path, limit)
         with path.open("rb") as handle:
