@@ -64,6 +64,18 @@ def test_the_region_chooses():
     assert all(s.subject == -1 and np.isnan(s.xy).all() for s in nobody)
 
 
+@pytest.mark.parametrize("region", [(150, 240, 200, 89), (150, 250, 200, 79), (100, 200, 400, 129)])
+def test_a_region_around_the_upper_body_means_the_body(region):
+    """The hips, at y = 330, lie below it."""
+    sights = watch([[INFANT, CARER]] * 3, region=region)
+    np.testing.assert_allclose(centre(sights[-1]), (INFANT.x, INFANT.y))
+
+
+def test_a_region_beside_a_body_means_none():
+    nobody = watch([[INFANT]] * 3, region=(150, 200, 200, 90))  # head and shoulders alone
+    assert all(s.subject == -1 for s in nobody)
+
+
 def test_a_carer_followed_first_is_dropped_for_the_infant():
     scenes = [[CARER]] * 30 + [[CARER, INFANT]] * 90
     sights = watch(scenes)

@@ -33,6 +33,7 @@ FORGET_S = 2.0  # a body lost for longer is looked for everywhere, and may be an
 SMALLER = 0.7  # a body of less than this size is the infant, the other one a carer
 COVERED = 0.6  # share of the joints seen lately that must still be seen
 LATELY_S = 5.0
+MOSTLY = 0.5  # share of a body's box within a region that means this body
 ROOM = 1.25  # side of a square, in diameters of the body circle
 MAIN_JOINTS = tuple(
     f"{side}_{part}"
@@ -93,7 +94,7 @@ class Follower:
     skeleton : Skeleton
         Of the readings.
     region : (x, y, width, height), optional
-        Only a body whose centre lies here is followed.
+        Only a body whose centre, or half of whose joints' box, lies here is followed.
     """
 
     def __init__(
@@ -226,7 +227,13 @@ class Follower:
             return True
         left, top, width, height = self._region
         square = body.reading.square
-        return left <= square.x <= left + width and top <= square.y <= top + height
+        if left <= square.x <= left + width and top <= square.y <= top + height:
+            return True
+        # A region drawn around the upper body, or with the legs left out, means that body too.
+        low = np.maximum(body.box[:2], (left, top))
+        high = np.minimum(body.box[2:], (left + width, top + height))
+        common = np.prod(np.maximum(high - low, 0.0))
+        return bool(common >= MOSTLY * np.prod(body.box[2:] - body.box[:2]))
 
     def _is_touched(self, body: _Body, others: Sequence[_Body]) -> bool:
         """Whether another body overlaps this one."""
