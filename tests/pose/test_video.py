@@ -190,6 +190,14 @@ def test_a_part_that_ends_early_is_no_film_broken_off(tmp_path, recwarn):
     assert not recwarn.list
 
 
+def test_a_film_that_begins_late_is_whole(tmp_path, recwarn):
+    """A Matroska file states where it ends, not how long it is."""
+    path = film(tmp_path / "a.mkv", dots(50), 80 + np.arange(50) / 25)
+    assert [frame.time_s for frame in frames(path)] == pytest.approx(np.arange(50) / 25)
+    assert probe(path).duration_s == pytest.approx(2, abs=0.1)
+    assert not recwarn.list
+
+
 def refusal(path):
     with pytest.raises((VideoError, FileError)) as refused:
         list(frames(path))

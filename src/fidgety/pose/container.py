@@ -12,7 +12,10 @@ from fidgety.files import existing, file_error
 
 __all__ = ["VIDEO_SUFFIXES", "checked", "nothing_decoded", "opened", "pictures_of", "still_picture"]
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg"),
+    *(".mpeg", ".wmv", ".gif"),
+)
 _STILL_FORMATS = ("image2", "_pipe", "tty", "apng", "ico")  # pictures, and text taken for a picture
 
 

@@ -174,6 +174,8 @@ def frames(path: str | os.PathLike[str], part: Part | None = None) -> Iterator[F
                 break
             if last_s >= begin:
                 yield Frame(last_s, _image(picture, aspect))
+            else:
+                tally.lost = 0  # what is missing before the part matters to nobody
     if last_s <= 0:
         raise still_picture(source)
     _report(source, tally, last_s, stated if last_s < end else last_s)
@@ -292,7 +294,7 @@ def _sought(
     av: ModuleType, container: Any, stream: Any, tally: _Tally, time_s: float
 ) -> tuple[Any, Iterator[Any]] | None:
     """The first picture from a little before a time, and those after it; None if not found."""
-    for margin in (0.0, 10.0, 60.0, time_s):  # an index may lead to a picture that is too late
+    for margin in (1.0, 10.0, 60.0, time_s):  # an index may lead to a picture that is too late
         try:
             container.seek(int(max(0.0, time_s - margin) / stream.time_base), stream=stream)
         except (av.error.FFmpegError, OSError):
@@ -334,7 +336,11 @@ def _clockwise(picture: Any) -> int:
 def _stated_duration(container: Any, stream: Any) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration else float("nan")
+    if not container.duration:
+        return float("nan")
+    # Matroska counts from zero to the end, also where the first picture comes later.
+    late = "matroska" in container.format.name and container.start_time
+    return (container.duration - max(0, late or 0)) / 1e6
 
 
 def _report(source: Path, tally: _Tally, last_s: float, stated_s: float) -> None:

@@ -1,7 +1,8 @@
 // Choosing and sending recordings. Names of files stay in the browser; what is sent is the content.
 import { ask, byId, onSubmit, showJobs, tell, watchJobs } from "/static/app.js";
 
-const FILMS = [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg"];
+const FILMS = [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".mts", ".m2ts", ".mpg",
+  ".mpeg", ".wmv", ".gif"];
 const POSES = [".parquet", ".json", ".csv", ".h5"];
 const PIECE = 8 * 2 ** 20;
 

@@ -142,7 +142,10 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     films = list(dict.fromkeys(films))
     if not films:
         raise VideoError(
-            "E609", "There are no films", remedy=f"Known endings: {', '.join(VIDEO_SUFFIXES)}"
+            "E609",
+            "There are no films",
+            remedy=f"Known endings: {', '.join(VIDEO_SUFFIXES)}. Make a film of single pictures "
+            "first, for example: ffmpeg -framerate 25 -i %04d.png film.mp4",
         )
     stems: dict[str, Path] = {}
     for film in films:
