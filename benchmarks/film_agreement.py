@@ -7,7 +7,8 @@ Simulated infants the model has not seen are drawn as films, looked at by BlazeP
 quality gate and assessed; beside it the same model assesses the true joints of the film, and the
 joints as the simulator's own tracker reports them. Some are also filmed badly: nearly dark, from
 afar, with a blanket over the legs, with the legs out of the picture. Seen: the needed joints lie,
-in the median, within 0.15 trunk lengths of the truth, in at least 90 % of the frames. Drawn infants
+in the median, within 0.15 trunk lengths of the truth, in at least 90 % of the frames. Exchanged:
+share of their positions with left for right, as estimated and once put back. Drawn infants
 are no infants: this measures the way from a film to a risk, not how well infants are seen.
 """
 
@@ -27,6 +28,7 @@ from fidgety.assess import Assessment, Assessor
 from fidgety.pose.encode import write_video
 from fidgety.pose.estimators import estimate
 from fidgety.pose.pose import Pose
+from fidgety.pose.quality import repair_swaps
 from fidgety.simulate import (
     SimulatedRecording,
     film_pictures,
@@ -112,6 +114,18 @@ def error_of(pose: Pose, true: np.ndarray) -> tuple[float, float]:
     return float((middle < 0.15).mean()), float(np.median(near) / trunk) if len(near) else np.nan
 
 
+def exchanged(pose: Pose, true: np.ndarray) -> float:
+    """Share of the needed joints' positions at which left and right are the wrong way round."""
+    seen = pose.to_skeleton("openpose18")
+    shares = []
+    for left in NEEDED[: len(NEEDED) // 2]:
+        rows = seen.skeleton.rows(left, left.replace("left", "right"))
+        own = np.linalg.norm(seen.xy[:, rows] - true[:, rows], axis=2).sum(axis=1)
+        other = np.linalg.norm(seen.xy[:, rows] - true[:, rows[::-1]], axis=2).sum(axis=1)
+        shares.append((other < own).mean())
+    return float(np.mean(shares))
+
+
 def truth(recording: SimulatedRecording, longest: int) -> Pose:
     scale = film_scale(recording, longest)
     width, height = (round(scale * n) for n in recording.camera.size)
@@ -137,8 +151,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     assessor = Assessor.load(given.model)
     rows: list[Row] = []
-    print("| infant | filmed | seen, % | error | verdict | reasons | true | tracked | film |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| infant | filmed | seen, % | error | exchanged, % | verdict | reasons ", end="")
+    print("| true | tracked | film |\n" + "|---" * 10 + "|")
     films = [(number, as_filmed) for number in range(given.infants)]
     films += [(number, change) for number in range(given.bad) for change in BAD]
     if given.only is not None:
@@ -157,6 +171,7 @@ def main() -> None:
             film, places = filmed(recording, change, place, given.longest)
             pose = estimate(film)
             seen, error = error_of(pose, places)
+            wrong, left = exchanged(pose, places), exchanged(repair_swaps(pose), places)
             true = assessor.assess(truth(recording, given.longest)).risk
             tracked = assessor.assess(recording.pose).risk
             found = assessor.assess(pose)
@@ -164,7 +179,8 @@ def main() -> None:
             codes = sorted({reason["code"] for reason in found.quality["reasons"]})
             print(
                 f"| {recording.name} ({recording.pattern}) | {change.__name__} | "
-                f"{100 * seen:.0f} | {error:.3f} | {found.quality['verdict']} | "
+                f"{100 * seen:.0f} | {error:.3f} | "
+                f"{100 * wrong:.1f}, then {100 * left:.1f} | {found.quality['verdict']} | "
                 f"{' '.join(codes)} | {_risk(true)} | {_risk(tracked)} | {_risk(found.risk)} |",
                 flush=True,
             )

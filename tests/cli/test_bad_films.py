@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -38,6 +39,19 @@ def cut_off(path):
     path.write_bytes(path.read_bytes()[:20_000])
 
 
+def hours(path):
+    """4 h in 20 pictures."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number, image in enumerate(noise(20)):
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+            picture.pts, picture.time_base = number * 757_895, Fraction(1, 1000)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+
+
 def still(path):
     picture = path.with_suffix(".png")
     cv2.imwrite(str(picture), noise(1)[0])
@@ -49,6 +63,7 @@ BAD = {
     "empty": (lambda path: path.write_bytes(b""), "E602", "Copy the film again"),
     "sound": (sound, "E603", "Give the film itself"),
     "still": (still, "E604", "Give the film itself"),
+    "hours": (hours, "E611", "--from 10:00 --to 15:00"),
     "cut_off": (cut_off, "E104", "Copy the file again"),
 }
 
@@ -72,6 +87,18 @@ def test_assess(run, bad, model, tmp_path):
     said = run("assess", path, "--model", model, "--out", tmp_path / "out")
     said.refused(code, path.stem, remedy)
     assert not list(tmp_path.glob("out/*/*"))
+
+
+@pytest.mark.parametrize("time", ["-5", "1:75", "1:2:3:4", "ten", "1::2", "nan"])
+def test_times_that_are_none(run, tmp_path, time):
+    film = write_video(tmp_path / "a.mp4", noise(5), 25)
+    run("estimate", film, "--out", tmp_path / "p", "--from", time).refused("--from", "1:30")
+
+
+def test_a_part_beyond_the_end(run, tmp_path):
+    film = write_video(tmp_path / "a.mp4", noise(5), 25)
+    said = run("estimate", film, "--out", tmp_path / "p", "--from", "1:30", "--to", "0:02:00")
+    said.refused("E702", "from 90 to 120 s", "a.mp4")
 
 
 def test_no_films(run, tmp_path):
