@@ -28,7 +28,8 @@ def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bo
     to the other side and look longer than they are; shoulders and hips by the side of the body
     that faces the camera. Jumps say when sides changed, such frames which side is right; where
     there are none, the rarer side is wrong, for at most `swap_longest_s`. Shoulders and hips are
-    exchanged only where a jump shows it: a body that turns round does so slowly.
+    exchanged only where a jump shows it, and for no longer: a body that turns round does so slowly,
+    and stays so.
 
     Parameters
     ----------
@@ -154,9 +155,9 @@ def _swapped_pair(
     wrong = _rarer(when, flips, breaks, side, segment, config.swap_longest_s)
     nearest = _nearest(when, np.flatnonzero(said))
     known = (nearest >= 0) & (segment[nearest] == segment)
-    if not firm:
-        known &= np.bincount(segment, weights=np.append(False, flips))[segment] > 0
     wrong = np.where(known, (said[nearest] > 0) ^ (side != side[nearest]), wrong)
+    if not firm:
+        wrong &= _sudden(wrong, when, flips, config.swap_longest_s)
     result[both] = wrong
     # A frame that shows one joint of the pair goes with its neighbours.
     before = np.clip(np.searchsorted(both, np.arange(len(time)), side="right") - 1, 0, None)
@@ -182,6 +183,21 @@ def _rarer(
     short = np.bincount(run, weights=step)[run] <= longest_s
     flipped = np.bincount(segment, weights=np.append(False, flips))[segment] > 0
     return rarer & short & flipped
+
+
+def _sudden(
+    wrong: NDArray[np.bool_],
+    when: NDArray[np.float64],
+    flips: NDArray[np.bool_],
+    longest_s: float,
+) -> NDArray[np.bool_]:
+    """Frames of those stretches that begin or end with a jump, and are not too long."""
+    sudden = np.zeros_like(wrong)
+    edges = np.concatenate([[False], flips, [False]])
+    for first, last in zip(*runs(wrong), strict=True):
+        jumps = edges[first] or edges[last + 1]
+        sudden[first : last + 1] = jumps and when[last] - when[first] <= longest_s
+    return sudden
 
 
 def _nearest(when: NDArray[np.float64], chosen: NDArray[np.intp]) -> NDArray[np.intp]:
