@@ -31,19 +31,26 @@ TEST_SEED, EXAGGERATED_SEED = 99, 199
 PATTERNS = ("absent", "sporadic", "exaggerated")
 
 
-def ours(**changes) -> Method:
-    """`fidgety` with other settings of its network."""
+def ours(exaggeration: float = 0.0, epochs: int | None = None) -> Method:
+    """`fidgety` with other settings."""
     method = METHODS["fidgety"]
     assert method.network is not None
-    model = replace(method.network.model, **changes)
-    return replace(method, network=replace(method.network, model=model))
+    training = method.network.training
+    network = replace(
+        method.network,
+        model=replace(method.network.model, exaggeration=exaggeration),
+        training=replace(training, max_epoch=epochs or training.max_epoch),
+    )
+    return replace(method, network=network)
 
 
 VARIANTS: dict[str, Method] = {
     "fidgety": METHODS["fidgety"],
-    "fidgety, absent only": ours(exaggeration=0.0),
-    "fidgety, exaggerated by 1.5": ours(exaggeration=1.5),
-    "fidgety, exaggerated by 3": ours(exaggeration=3.0),
+    "fidgety, absent only": ours(),
+    "fidgety, absent only, 100 epochs": ours(epochs=100),
+    "fidgety, exaggerated by 1.5": ours(1.5),
+    "fidgety, exaggerated by 3": ours(3.0),
+    "fidgety, 30 epochs": ours(2.0, 30),
     "stam": METHODS["stam"],
     "mccay-fusion": METHODS["mccay-fusion"],
     "rahmati": METHODS["rahmati"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -48,3 +49,9 @@ def test_every_public_name_is_there(name):
 def test_an_unknown_name():
     with pytest.raises(AttributeError, match="magic"):
         fidgety.magic  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["fidgety", "fidgety.models"])
+def test_what_is_loaded_lazily_is_what_is_public(package):
+    module = importlib.import_module(package)
+    assert set(module.__all__) - {"__version__"} == set(module._HOMES)

@@ -26,7 +26,20 @@ _HOMES = {
 }
 _NAMES = {"read_pose": "read"}  # where the home's own name is shorter
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "Assessment",
+    "Assessor",
+    "FidgetyError",
+    "FidgetyWarning",
+    "Pose",
+    "PoseSequence",
+    "Skeleton",
+    "__version__",
+    "compute_features",
+    "load_skeleton",
+    "pose_sequence",
+    "read_pose",
+]
 
 if TYPE_CHECKING:
     from fidgety.assess import Assessment as Assessment

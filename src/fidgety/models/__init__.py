@@ -24,7 +24,21 @@ _HOMES = {
     "sha256": "fidgety.models.about",
 }
 
-__all__ = [*_HOMES]
+__all__ = [
+    "MODELS",
+    "STAM",
+    "Checkpoint",
+    "Cohort",
+    "Network",
+    "NetworkOutput",
+    "STAMConfig",
+    "convert_checkpoint",
+    "convert_reference",
+    "from_reference_state_dict",
+    "load_checkpoint",
+    "save_checkpoint",
+    "sha256",
+]
 
 if TYPE_CHECKING:
     from fidgety.models.about import Cohort as Cohort

@@ -33,25 +33,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fidgety.errors import ConfigError
 from fidgety.models.excess import Excess, either
 from fidgety.models.network import (
     Encoded,
     Evidence,
+    LayoutSettings,
     Network,
     NetworkOutput,
     each_clip,
+    is_count,
+    require,
     softmax_over,
 )
-from fidgety.pose.skeleton import Skeleton, load_skeleton
-from fidgety.settings import from_plain, to_plain
+from fidgety.pose.skeleton import Skeleton
 
 __all__ = ["Additive", "AdditiveConfig"]
 
@@ -61,7 +62,7 @@ _EXACTLY = 1 - 1e-4  # the first half of a segment is half of it, whatever round
 
 
 @dataclass(frozen=True)
-class AdditiveConfig:
+class AdditiveConfig(LayoutSettings):
     """Architecture of `Additive`.
 
     Parameters
@@ -94,8 +95,6 @@ class AdditiveConfig:
         E702 if a value is impossible.
     """
 
-    channels: int = 7
-    skeleton: str | Skeleton = "openpose18"
     fps: float = 30.0
     bands: int = 16
     lowest_hz: float = 0.5
@@ -107,62 +106,32 @@ class AdditiveConfig:
     exaggeration: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("channels", "bands", "width"):
             value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            _require(whole and 1 <= value <= 4096, name, value, "a whole number from 1 to 4096")
-        _require(self.channels >= VELOCITY.stop, "channels", self.channels, "4 or more: velocity")
+            require(is_count(value, 4096), name, value, "a whole number from 1 to 4096")
+        require(self.channels >= VELOCITY.stop, "channels", self.channels, "4 or more: velocity")
         for name in ("fps", "lowest_hz", "highest_hz", "segment_s", "floor"):
             value = getattr(self, name)
             sound = isinstance(value, int | float) and math.isfinite(value) and value > 0
-            _require(sound, name, value, "a number above 0")
+            require(sound, name, value, "a number above 0")
         reach = 0.45 * self.fps
-        _require(self.lowest_hz <= min(self.highest_hz, reach), "lowest_hz", self.lowest_hz,
+        require(self.lowest_hz <= min(self.highest_hz, reach), "lowest_hz", self.lowest_hz,
                  "at most highest_hz, and 0.45 of the frame rate")  # fmt: skip
         fits = 4 <= round(self.segment_s * self.fps) <= 10_000
-        _require(fits, "segment_s", self.segment_s, "4 to 10000 frames")
+        require(fits, "segment_s", self.segment_s, "4 to 10000 frames")
         share = isinstance(self.dropout, int | float) and 0 <= self.dropout < 1
-        _require(share, "dropout", self.dropout, "from 0 to below 1")
+        require(share, "dropout", self.dropout, "from 0 to below 1")
         larger = isinstance(self.exaggeration, int | float) and (
             self.exaggeration == 0 or 1 < self.exaggeration <= 100
         )
-        _require(larger, "exaggeration", self.exaggeration, "0, or above 1 and at most 100")
-        _ = self.layout
-
-    @property
-    def layout(self) -> Skeleton:
-        """The skeleton itself."""
-        return (
-            self.skeleton if isinstance(self.skeleton, Skeleton) else load_skeleton(self.skeleton)
-        )
+        require(larger, "exaggeration", self.exaggeration, "0, or above 1 and at most 100")
 
     @property
     def centres_hz(self) -> np.ndarray:
         """Centres of the bands (B,)."""
         highest = min(self.highest_hz, 0.45 * self.fps)
         return np.geomspace(self.lowest_hz, highest, self.bands)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain form for JSON; `from_dict` reads it back."""
-        content = to_plain(self)
-        if isinstance(self.skeleton, Skeleton):
-            content["skeleton"] = self.skeleton.to_dict()
-        return content
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> AdditiveConfig:
-        """Build a configuration from its plain form; raises as the constructor, and E701."""
-        content = dict(content)
-        if isinstance(content.get("skeleton"), dict):
-            content["skeleton"] = Skeleton.from_dict(content["skeleton"])
-        return from_plain(cls, content)
-
-
-def _require(holds: bool, name: str, value: object, wanted: str) -> None:
-    if not holds:
-        raise ConfigError(
-            "E702", f"{name} = {value!r} is impossible", remedy=f"It must be {wanted}"
-        )
 
 
 class Additive(Network):

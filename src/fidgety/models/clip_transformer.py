@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fidgety.errors import ConfigError
-from fidgety.models.clipwise import ClipSettings, even_over_seen, impossible
-from fidgety.models.network import Encoded, Evidence, Network
+from fidgety.models.clipwise import ClipSettings, even_over_seen
+from fidgety.models.network import Encoded, Evidence, Network, require
 from fidgety.models.stam import Attention, InputNorm
 
 __all__ = ["ClipTransformer", "ClipTransformerConfig"]
@@ -48,8 +48,8 @@ class ClipTransformerConfig(ClipSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width % self.heads:
-            raise impossible("heads", self.heads, f"a divisor of the width {self.width}")
+        fits = self.width % self.heads == 0
+        require(fits, "heads", self.heads, f"a divisor of the width {self.width}")
 
 
 class ClipTransformer(Network):

@@ -16,17 +16,23 @@ D width, L = frames that the blocks leave.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fidgety.errors import ConfigError
-from fidgety.models.network import Encoded, Evidence, Network, softmax_over
+from fidgety.models.network import (
+    Encoded,
+    Evidence,
+    LayoutSettings,
+    Network,
+    is_count,
+    require,
+    softmax_over,
+)
 from fidgety.models.stam import GraphBlock, InputNorm
-from fidgety.pose.skeleton import Skeleton, Strategy, adjacency, load_skeleton
-from fidgety.settings import from_plain, to_plain
+from fidgety.pose.skeleton import Strategy, adjacency
 
 __all__ = [
     "STGCN",
@@ -37,12 +43,11 @@ __all__ = [
     "TopClips",
     "TopClipsConfig",
     "even_over_seen",
-    "impossible",
 ]
 
 
 @dataclass(frozen=True)
-class ClipSettings:
+class ClipSettings(LayoutSettings):
     """What all of them have.
 
     Parameters
@@ -59,8 +64,6 @@ class ClipSettings:
         Pass the 7 channels through asinh first, as `STAMConfig.compress`.
     """
 
-    channels: int = 7
-    skeleton: str | Skeleton = "openpose18"
     width: int = 32
     dropout: float = 0.3
     compress: bool = True
@@ -68,42 +71,15 @@ class ClipSettings:
     edge_importance: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in fields(self):
             value = getattr(self, field.name)
-            if type(field.default) is int and not (type(value) is int and value >= 1):
-                raise impossible(field.name, value, "a whole number from 1")
-        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
-            raise impossible("dropout", self.dropout, "from 0 to below 1")
-        if self.compress and self.channels != 7:
-            raise impossible("compress", self.compress, "off unless there are 7 channels")
-        _ = self.layout  # raises if there is no such skeleton
-
-    @property
-    def layout(self) -> Skeleton:
-        """The skeleton itself."""
-        return (
-            self.skeleton if isinstance(self.skeleton, Skeleton) else load_skeleton(self.skeleton)
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain form for JSON; `from_dict` reads it back."""
-        content = to_plain(self)
-        if isinstance(self.skeleton, Skeleton):
-            content["skeleton"] = self.skeleton.to_dict()
-        return content
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """Build settings from their plain form; raises `ConfigError` E701 or E702."""
-        content = dict(content)
-        if isinstance(content.get("skeleton"), dict):
-            content["skeleton"] = Skeleton.from_dict(content["skeleton"])
-        return from_plain(cls, content)
-
-
-def impossible(name: str, value: object, wanted: str) -> ConfigError:
-    """E702 for a setting."""
-    return ConfigError("E702", f"{name} = {value!r} is impossible", remedy=f"It must be {wanted}")
+            whole = type(field.default) is not int or is_count(value)
+            require(whole, field.name, value, "a whole number from 1")
+        share = isinstance(self.dropout, int | float) and 0 <= self.dropout < 1
+        require(share, "dropout", self.dropout, "from 0 to below 1")
+        fits = not self.compress or self.channels == 7
+        require(fits, "compress", self.compress, "off unless there are 7 channels")
 
 
 def even_over_seen(seen: Tensor) -> Tensor:
@@ -158,8 +134,7 @@ class STGCNConfig(ClipSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temporal_kernel % 2 == 0:
-            raise impossible("temporal_kernel", self.temporal_kernel, "odd")
+        require(self.temporal_kernel % 2 == 1, "temporal_kernel", self.temporal_kernel, "odd")
         adjacency(self.layout, self.strategy, self.max_hop, self.dilation)  # raises if impossible
 
 
@@ -232,8 +207,7 @@ class TemporalCNNConfig(ClipSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.kernel % 2 == 0:
-            raise impossible("kernel", self.kernel, "odd")
+        require(self.kernel % 2 == 1, "kernel", self.kernel, "odd")
 
 
 class TemporalCNN(_MeanOverClips):

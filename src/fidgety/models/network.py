@@ -13,20 +13,26 @@ D width.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-from fidgety.pose.skeleton import Skeleton
+from fidgety.errors import ConfigError
+from fidgety.pose.skeleton import Skeleton, load_skeleton
+from fidgety.settings import from_plain, to_plain
 
 __all__ = [
     "Encoded",
     "Evidence",
+    "LayoutSettings",
     "Network",
     "NetworkOutput",
     "NetworkSettings",
     "each_clip",
+    "is_count",
+    "require",
     "softmax_over",
 ]
 
@@ -49,6 +55,75 @@ class NetworkSettings(Protocol):
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Read the plain form back; raises `ConfigError` E701 or E702."""
         ...
+
+
+@dataclass(frozen=True)
+class LayoutSettings:
+    """What the settings of every network here begin with.
+
+    Parameters
+    ----------
+    channels : int
+        Feature channels C, in the order of `fidgety.motion.CHANNELS`.
+    skeleton : str or Skeleton
+        Layout of the V joints: a name or TOML file for `load_skeleton`, or the layout itself.
+
+    Raises
+    ------
+    ConfigError
+        E702 if a value is impossible.
+    PoseError
+        E304 or E305 if there is no such skeleton.
+    """
+
+    channels: int = 7
+    skeleton: str | Skeleton = "openpose18"
+
+    def __post_init__(self) -> None:
+        require(is_count(self.channels), "channels", self.channels, "a whole number from 1")
+        _ = self.layout  # raises if there is no such skeleton
+
+    @property
+    def layout(self) -> Skeleton:
+        """The skeleton itself."""
+        return (
+            self.skeleton if isinstance(self.skeleton, Skeleton) else load_skeleton(self.skeleton)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain form for JSON; `from_dict` reads it back."""
+        content = to_plain(self)
+        if isinstance(self.skeleton, Skeleton):
+            content["skeleton"] = self.skeleton.to_dict()
+        return content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Build settings from their plain form; names left out take their defaults.
+
+        Raises
+        ------
+        ConfigError
+            E701 for an unknown name; else as the constructor.
+        """
+        content = dict(content)
+        if isinstance(content.get("skeleton"), dict):
+            content["skeleton"] = Skeleton.from_dict(content["skeleton"])
+        return from_plain(cls, content)
+
+
+def is_count(value: object, most: int | None = None) -> bool:
+    """Whether a setting is a whole number from 1 (to `most`)."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and value >= 1 and (most is None or value <= most)
+
+
+def require(holds: bool, name: str, value: object, wanted: str) -> None:
+    """Raise `ConfigError` E702 for a setting unless it holds."""
+    if not holds:
+        raise ConfigError(
+            "E702", f"{name} = {value!r} is impossible", remedy=f"It must be {wanted}"
+        )
 
 
 class Encoded(NamedTuple):

@@ -17,17 +17,23 @@ P graph partitions, D width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fidgety.errors import ConfigError
 from fidgety.models import kernels
-from fidgety.models.network import Encoded, Evidence, Network, softmax_over
-from fidgety.pose.skeleton import Skeleton, Strategy, adjacency, load_skeleton
-from fidgety.settings import from_plain, to_plain
+from fidgety.models.network import (
+    Encoded,
+    Evidence,
+    LayoutSettings,
+    Network,
+    is_count,
+    require,
+    softmax_over,
+)
+from fidgety.pose.skeleton import Strategy, adjacency
 
 __all__ = ["COMPRESS_SCALES", "STAM", "STAMConfig"]
 
@@ -37,7 +43,7 @@ COMPRESS_SCALES = (1.0, 1.0, 0.2, 0.2, 2.0, 2.0, 0.2)
 
 
 @dataclass(frozen=True)
-class STAMConfig:
+class STAMConfig(LayoutSettings):
     """Architecture of `STAM`; the defaults are the paper's.
 
     Parameters
@@ -77,8 +83,6 @@ class STAMConfig:
         E304 or E305 if there is no such skeleton.
     """
 
-    channels: int = 7
-    skeleton: str | Skeleton = "openpose18"
     strategy: Strategy = "uniform"
     max_hop: int = 3
     dilation: int = 1
@@ -96,68 +100,30 @@ class STAMConfig:
     pool: Literal["mean", "mean_std"] = "mean"
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.widths, tuple), "widths", self.widths, "a tuple")
-        for name in ("channels", "z_dim", "alpha_dim", "beta_dim", "temporal_kernel"):
-            _require(
-                _is_count(getattr(self, name)), name, getattr(self, name), "a whole number from 1"
+        super().__post_init__()
+        require(isinstance(self.widths, tuple), "widths", self.widths, "a tuple")
+        for name in ("z_dim", "alpha_dim", "beta_dim", "temporal_kernel"):
+            require(
+                is_count(getattr(self, name)), name, getattr(self, name), "a whole number from 1"
             )
-        fits = len(self.widths) <= 16 and all(map(_is_count, self.widths))
-        _require(fits, "widths", self.widths, "up to 16 whole numbers from 1")
+        fits = len(self.widths) <= 16 and all(map(is_count, self.widths))
+        require(fits, "widths", self.widths, "up to 16 whole numbers from 1")
         odd = self.temporal_kernel % 2 == 1
-        _require(odd, "temporal_kernel", self.temporal_kernel, "odd, to be centred on its frame")
+        require(odd, "temporal_kernel", self.temporal_kernel, "odd, to be centred on its frame")
         for name in ("dropout_gcn", "dropout_context"):
             value = getattr(self, name)
             is_share = isinstance(value, int | float) and 0 <= value < 1
-            _require(is_share, name, value, "from 0 to below 1")
+            require(is_share, name, value, "from 0 to below 1")
         for name in ("masking", "edge_importance", "gated_attention", "compress"):
-            _require(
+            require(
                 isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false"
             )
-        _require(self.pool in ("mean", "mean_std"), "pool", self.pool, "mean or mean_std")
+        require(self.pool in ("mean", "mean_std"), "pool", self.pool, "mean or mean_std")
         fits = not self.compress or self.channels == len(COMPRESS_SCALES)
-        _require(fits, "compress", self.compress, "off unless there are 7 channels")
+        require(fits, "compress", self.compress, "off unless there are 7 channels")
         reach = len(self.layout)
-        _require(self.max_hop <= reach, "max_hop", self.max_hop, f"at most {reach}, its joints")
+        require(self.max_hop <= reach, "max_hop", self.max_hop, f"at most {reach}, its joints")
         adjacency(self.layout, self.strategy, self.max_hop, self.dilation)  # raises if impossible
-
-    @property
-    def layout(self) -> Skeleton:
-        """The skeleton itself."""
-        return (
-            self.skeleton if isinstance(self.skeleton, Skeleton) else load_skeleton(self.skeleton)
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain form for JSON; `from_dict` reads it back."""
-        content = to_plain(self)
-        if isinstance(self.skeleton, Skeleton):
-            content["skeleton"] = self.skeleton.to_dict()
-        return content
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> STAMConfig:
-        """Build a configuration from its plain form; keys left out take their defaults.
-
-        Raises
-        ------
-        ConfigError
-            E701 for an unknown key; else as the constructor.
-        """
-        content = dict(content)
-        if isinstance(content.get("skeleton"), dict):
-            content["skeleton"] = Skeleton.from_dict(content["skeleton"])
-        return from_plain(cls, content)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _require(holds: bool, name: str, value: object, wanted: str) -> None:
-    if not holds:
-        raise ConfigError(
-            "E702", f"{name} = {value!r} is impossible", remedy=f"It must be {wanted}"
-        )
 
 
 class STAM(Network):
