@@ -114,8 +114,9 @@ class LayoutSettings:
 
 def is_count(value: object, most: int | None = None) -> bool:
     """Whether a setting is a whole number from 1 (to `most`)."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and value >= 1 and (most is None or value <= most)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return value >= 1 and (most is None or value <= most)
 
 
 def require(holds: bool, name: str, value: object, wanted: str) -> None:
