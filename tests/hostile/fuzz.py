@@ -159,6 +159,9 @@ def main() -> None:
     parser.add_argument(
         "--parts", type=int, default=1, help="in how many parts each target is done"
     )
+    parser.add_argument(
+        "--backwards", action="store_true", help="the last part first, for a second"
+    )
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no part after this time")
     parser.add_argument("--table", type=Path, help="only sum up the rows of such a file")
     given = parser.parse_args()
@@ -170,12 +173,11 @@ def main() -> None:
     names = [name for name in given.targets.split(",") if name] or list(targets)
     weight = {name: 0.25 if targets[name].slow else 1.0 for name in names}
     total = sum(weight.values())
-    done = {(row["target"], row["first"], row["seed"]) for row in _rows(given.out)}
-    for part in range(given.parts):
+    for part in sorted(range(given.parts), reverse=given.backwards):
         for name in names:
             cases = max(1, round(given.cases * weight[name] / total))
             first, end = (cases * at // given.parts for at in (part, part + 1))
-            if first == end or (name, first, given.seed) in done:
+            if first == end or (name, first, given.seed) in _rows(given.out):
                 continue
             if time.monotonic() - began > 60 * given.minutes:
                 return
@@ -186,15 +188,17 @@ def main() -> None:
                     file.write(json.dumps(row) + "\n")
 
 
-def _rows(path: Path | None) -> list[dict[str, Any]]:
+def _rows(path: Path | None) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """Rows of a file by target, first case and seed."""
     if path is None or not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+        return {}
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {(row["target"], row["first"], row["seed"]): row for row in rows}
 
 
 def table(path: Path) -> None:
     """Print what rows say in sum, a line for each target."""
-    rows = _rows(path)
+    rows = list(_rows(path).values())
     known = {"target", "first", "cases", "seed", "codes", "slowest_s", "peak_mib"}
     total: Counter[str] = Counter()
     print("| target | cases | FidgetyError | read all the same | other | slowest, s | peak, MiB |")
