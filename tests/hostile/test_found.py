@@ -23,6 +23,7 @@ from fidgety.errors import CheckpointError, FidgetyError, PoseError, StudyError
 from fidgety.files import parse_json
 from fidgety.pose import formats
 from fidgety.pose.pose import read_native
+from fidgety.study.copies import content_digest, file_digest
 
 TARGETS = all_targets()
 DEEP = "[" * 20_000 + "]" * 20_000
@@ -61,6 +62,9 @@ def test_a_table_of_a_thousand_million_rows_is_refused_before_it_is_unpacked(tmp
     assert path.stat().st_size < 1 << 20
     with pytest.raises(PoseError, match="E337"):
         read_native(path)
+    before = pa.total_allocated_bytes()
+    assert content_digest(path) == file_digest(path)  # looked at for copies before it is read
+    assert pa.total_allocated_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["5", "x", None])

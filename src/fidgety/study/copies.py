@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fidgety.errors import StudyError, warn
 from fidgety.files import file_error, regular
-from fidgety.pose.pose import MAX_VALUES
+from fidgety.pose.pose import MAX_ROWS, MAX_VALUES
 
 __all__ = ["content_digest", "file_digest", "refuse_copies"]
 
@@ -76,7 +76,8 @@ def content_digest(path: Path) -> str:
     try:
         with pq.ParquetFile(regular(path)) as parquet:
             about = parquet.metadata
-            if about.num_rows * about.num_columns > MAX_VALUES:
+            values = about.num_rows * about.num_columns
+            if about.num_rows > MAX_ROWS or values > MAX_VALUES:
                 return file_digest(path)  # no recording; whoever reads it will say so
             table = parquet.read()
         for name in sorted(set(table.column_names) - {"time_s"}):
