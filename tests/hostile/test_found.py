@@ -62,9 +62,9 @@ def test_a_table_of_a_thousand_million_rows_is_refused_before_it_is_unpacked(tmp
     assert path.stat().st_size < 1 << 20
     with pytest.raises(PoseError, match="E337"):
         read_native(path)
-    before = pa.total_allocated_bytes()
+    most = pa.default_memory_pool().max_memory()
     assert content_digest(path) == file_digest(path)  # looked at for copies before it is read
-    assert pa.total_allocated_bytes() == before
+    assert pa.default_memory_pool().max_memory() < most + (100 << 20)  # not 1.3 GB
 
 
 @pytest.mark.parametrize("text", ["5", "x", None])
