@@ -217,9 +217,11 @@ def _still(content: Any) -> Any:
     return [_still(v) for v in content] if isinstance(content, list) else content
 
 
-def row(case: Case, moments: int, seed: int, home: Path) -> dict[str, Any]:
-    """Kill a command at some moments; the row of the table."""
-    rng = Random(f"{seed}/{case.name}")
+def row(case: Case, moments: int, seed: int, home: Path, ledger: Path | None) -> dict[str, Any]:
+    """Kill a command at some moments; the row of the table. What the ledger holds is not done again."""
+    known = [
+        line for line in _lines(ledger) if (line["command"], line["seed"]) == (case.name, seed)
+    ]
 
     def fresh() -> Path:
         folder = Path(tempfile.mkdtemp(dir=home))
@@ -240,26 +242,41 @@ def row(case: Case, moments: int, seed: int, home: Path) -> dict[str, Any]:
         shutil.rmtree(folder)
     expected = undisturbed[0]
     assert undisturbed[1] == expected, _difference(expected, undisturbed[1])
-    killed = recovered = 0
-    lost: list[str] = []
-    for _ in range(3 * moments):
-        if killed == moments:
+    for moment in range(len(known), 3 * moments):
+        if sum(line["killed"] for line in known) == moments:
             break
-        folder = fresh()
-        if (
-            call(folder, rng.uniform(0.02, 1.0) * took) == -signal.SIGKILL
-        ):  # else it was done before
-            killed += 1
+        folder, share = fresh(), Random(f"{seed}/{case.name}/{moment}").uniform(0.02, 1.0)
+        killed = call(folder, share * took) == -signal.SIGKILL  # else it was done before
+        how = None
+        if killed:
             status = call(folder, again=True)
             here = contents(folder / case.result, folder)
             whole = {name: digest for name, digest in here.items() if ".tmp" not in name}
-            if status in case.statuses and whole == expected:
-                recovered += 1
-            else:
-                lost.append(f"status {status}: {_difference(expected, here)}")
+            if status not in case.statuses or whole != expected:
+                how = f"status {status}: {_difference(expected, here)}"
+        known.append(
+            {
+                "command": case.name,
+                "seed": seed,
+                "share": round(share, 3),
+                "killed": killed,
+                "lost": how,
+            }
+        )
+        if ledger:
+            with ledger.open("a") as file:
+                file.write(json.dumps(known[-1]) + "\n")
         shutil.rmtree(folder)
-    return {"command": case.name, "killed": killed, "recovered": recovered, "lost": killed - recovered,
+    lost = [line["lost"] for line in known if line["lost"]]
+    killed = sum(line["killed"] for line in known)
+    return {"command": case.name, "killed": killed, "recovered": killed - len(lost), "lost": len(lost),
             "seconds": round(took, 2), "files": len(expected), "how": lost[:3]}  # fmt: skip
+
+
+def _lines(ledger: Path | None) -> list[dict[str, Any]]:
+    if ledger is None or not ledger.exists():
+        return []
+    return [json.loads(line) for line in ledger.read_text().splitlines()]
 
 
 def _difference(one: dict[str, str], other: dict[str, str]) -> list[str]:
@@ -271,6 +288,7 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", default="", help="names by commas; all if not given")
+    parser.add_argument("--ledger", type=Path, help="what was done is kept here, and gone on with")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     for module in ("torch", "lightning_fabric", "sklearn.linear_model", "scipy.signal", "pyarrow.parquet",
@@ -280,7 +298,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         found = cases(Path(home))
         for name in given.commands.split(",") if given.commands else found:
-            print(json.dumps(row(found[name], given.moments, given.seed, Path(home))), flush=True)
+            print(
+                json.dumps(row(found[name], given.moments, given.seed, Path(home), given.ledger)),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
