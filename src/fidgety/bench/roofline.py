@@ -103,29 +103,27 @@ def draw(found: dict[str, Any], path: str | Path) -> Path:
     plots = library("matplotlib.figure", "plots")
     machine, points = found["machine"], found["operations"]
     peak, width = machine["matmul_gflops"], machine["copy_gb_per_s"]
-    figure = plots.Figure(figsize=(7.2, 4.6), layout="constrained")
+    figure = plots.Figure(figsize=(8.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     reach = np.geomspace(0.05, 300, 200)
     axes.loglog(reach, np.minimum(peak, reach * width), color="#333333")
-    axes.text(290, peak * 1.08, f"matrix product {peak:.0f} GFLOP/s", ha="right", fontsize=8)
+    axes.text(4.5, peak * 1.15, f"matrix product {peak:.0f} GFLOP/s", fontsize=8)
     axes.text(0.055, 0.05 * width * 1.9, f"copying {width:.0f} GB/s", rotation=33, fontsize=8)
     total = sum(point["seconds"] for point in points)
-    for point in points:
+    for number, point in enumerate(points, 1):
         share = point["seconds"] / total
+        place = point["intensity"], point["gflops"]
         colour = "#0072b2" if point["name"].startswith("frames") else "#d55e00"
-        axes.scatter(
-            point["intensity"], point["gflops"], s=20 + 900 * share, color=colour, alpha=0.55
-        )
-        axes.annotate(
-            f"{point['name']} {share:.0%}",
-            (point["intensity"], point["gflops"]),
-            xytext=(5, -9),
-            textcoords="offset points",
-            fontsize=7,
-        )
+        axes.scatter(*place, s=20 + 900 * share, color=colour, alpha=0.45)
+        axes.annotate(str(number), place, ha="center", va="center", fontsize=7)
+        line = f"{number}  {point['name']}: {share:.0%}"
+        axes.text(1.02, 1.0 - 0.055 * number, line, transform=axes.transAxes, fontsize=8)
+    axes.set_ylim(0.7 * min(point["gflops"] for point in points), peak * 2)
     axes.set_xlabel("floating-point operations a byte")
     axes.set_ylabel("GFLOP/s")
-    axes.set_title(f"Encoding clips, {found['size']} network, one core; area: share of the time")
+    axes.set_title(
+        f"Encoding clips, {found['size']} network, one core; area and list: share of time"
+    )
     axes.grid(alpha=0.25)
     suffix = Path(path).suffix.lstrip(".") or "svg"
     with whole_file(path) as draft:

@@ -81,7 +81,7 @@ def packed_plotly() -> tuple[str, str]:
             remedy="pip install plotly, or choose --static: the page then has every chart, still",
         )
     content = script.read_text("utf-8")
-    packed = gzip.compress(content.encode(), 9, mtime=0)
+    packed = gzip.compress(content.encode(), 4, mtime=0)  # 9: 4 % smaller, 0.1 s more
     return base64.b64encode(packed).decode(), _digest(content)
 
 
