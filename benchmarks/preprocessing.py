@@ -17,7 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fidgety.motion import CHANNELS, pose_sequence
+from fidgety.bench.with_pandas import by_column
+from fidgety.motion import pose_sequence
 from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import load_skeleton
 
@@ -48,68 +49,6 @@ def restless(seconds: float, seed: int, missing: float = 0.02) -> Pose:
     return Pose.at_fps(xy, confidence, FPS, SKELETON, SIZE)
 
 
-def with_pandas(pose: Pose) -> np.ndarray:
-    """The published steps as one would write them down with groupby; (7, T, V)."""
-    import pandas as pd
-
-    table = pd.DataFrame(
-        {
-            "frame": np.repeat(np.arange(len(pose)), 18),
-            "joint": np.tile(SKELETON.joints, len(pose)),
-            "x": (pose.xy[..., 0].ravel() - SIZE[0] / 2) / SIZE[1],
-            "y": (pose.xy[..., 1].ravel() - SIZE[1] / 2) / SIZE[1],
-        }
-    )
-    axes = ["x", "y"]
-    window, short = int(0.5 * FPS), int(0.25 * FPS)
-
-    def by_joint(columns: list[str], step: Callable) -> pd.DataFrame:
-        return table.groupby("joint", sort=False)[columns].transform(step)
-
-    table[axes] = by_joint(axes, lambda track: track.interpolate())
-    table[axes] = by_joint(axes, lambda track: track.rolling(window, center=True).median())
-    table[axes] = by_joint(axes, lambda track: track.rolling(window, center=True).mean())
-    table = table.dropna()
-
-    lower = table.joint.str.contains("hip|knee|ankle")
-    for end in ("shoulder", "hip"):
-        for joint in (f"right_{end}", f"left_{end}"):
-            point = table[table.joint == joint].set_index("frame")[axes].add_prefix(f"{joint}_")
-            table = table.join(point, on="frame")
-    for end in ("shoulder", "hip"):
-        for axis in axes:
-            table[f"{end}_{axis}"] = (
-                table[f"right_{end}_{axis}"] + table[f"left_{end}_{axis}"]
-            ) / 2
-    trunk = np.hypot(table.shoulder_x - table.hip_x, table.shoulder_y - table.hip_y)
-    for half, end in ((~lower, "shoulder"), (lower, "hip")):
-        part = table[half]
-        angle = np.arctan2(
-            part[f"right_{end}_y"] - part[f"left_{end}_y"],
-            part[f"right_{end}_x"] - part[f"left_{end}_x"],
-        )
-        angle = angle.where(angle >= 0, angle + 2 * np.pi)
-        angle = (np.pi - angle).where(angle < np.pi, 3 * np.pi - angle)
-        x, y = part.x - part[f"{end}_x"], part.y - part[f"{end}_y"]
-        turned_x, turned_y = (
-            np.cos(angle) * x - np.sin(angle) * y,
-            np.sin(angle) * x + np.cos(angle) * y,
-        )
-        table.loc[half, "x"] = turned_x / trunk[half]
-        table.loc[half, "y"] = turned_y / trunk[half] + (end == "hip")
-
-    steps, speeds, pushes = ["step_x", "step_y"], ["vx", "vy"], ["ax", "ay"]
-    table[steps] = by_joint(axes, lambda track: track.diff())
-    table[speeds] = table[steps] * FPS
-    table[speeds] = by_joint(speeds, lambda track: track.rolling(short).mean())
-    table[pushes] = by_joint(speeds, lambda track: track.diff()) * FPS
-    table[pushes] = by_joint(pushes, lambda track: track.rolling(short).mean())
-    table["displacement"] = np.hypot(table.step_x, table.step_y)
-    table = table.dropna()
-    columns = [*axes, *speeds, *pushes, "displacement"]
-    return table[columns].to_numpy().reshape(-1, 18, len(CHANNELS)).transpose(2, 0, 1)
-
-
 def best(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Least processor seconds of each way, taken in turns so that a busy machine is so for all."""
     found = dict.fromkeys(ways, np.inf)
@@ -136,8 +75,8 @@ def main() -> None:
     }
     found = best(ways, options.rounds)
     if not options.no_pandas:
-        found |= best({"pandas": lambda: with_pandas(pose)}, 2)
-        theirs, ours = with_pandas(pose), pose_sequence(pose, "stam").values
+        found |= best({"pandas": lambda: by_column(pose)}, 2)
+        theirs, ours = by_column(pose), pose_sequence(pose, "stam").values
         print(f"largest difference of stam from pandas: {np.abs(theirs - ours).max():.1e}")
     print(f"{options.seconds:g} s at {FPS} fps, {len(pose)} frames, seed {options.seed}")
     for name, seconds in found.items():

@@ -233,16 +233,16 @@ class InputNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Clips (M, C, T, V) -> normalised clips, and which joints were seen (M, T, V) or None."""
         M, C, T, V = x.shape
-        seen = ~x.isnan().any(dim=1) if self.masking else None  # (M, T, V)
+        seen = ~x.sum(dim=1).isnan() if self.masking else None  # (M, T, V); faster than any()
         x = kernels.channels_last(x).permute(0, 2, 3, 1)  # (M, T, V, C): a row a frame, joint-major
         if self.scales is not None:
             # Gross movement is heavy-tailed: unbounded, a kick would set the scale of every clip
             # and leave fidgety amplitudes near 0. Linear below the scale, logarithmic above it.
             x = kernels.asinh(x / self.scales)
-        missing = x.isnan()  # (M, T, V, C)
         if self.masking and not self.training:
-            rows = self._by_running(x.view(M * T, V * C)).view(M, T, V, C)
-            return rows.masked_fill(missing, 0.0).permute(0, 3, 1, 2), seen
+            rows = self._by_running(x.view(M * T, V * C)).nan_to_num(nan=0.0)
+            return rows.view(M, T, V, C).permute(0, 3, 1, 2), seen
+        missing = x.isnan()  # (M, T, V, C)
         rows = x.masked_fill(missing, 0.0).view(M * T, V * C)
         if self.masking:
             rows = self._over_observed(rows, (~missing).view(M * T, V * C).to(x.dtype))
