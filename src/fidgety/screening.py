@@ -24,7 +24,8 @@ from fidgety.inputs import Input, find_inputs
 from fidgety.pose.estimators import estimate
 from fidgety.pose.formats import read
 from fidgety.pose.overlay import Privacy, draw_overlay
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 from fidgety.report import write_pdf, write_report
 from fidgety.study.batch import lost, our_fault
 

@@ -21,8 +21,9 @@ from starlette.testclient import TestClient
 
 from fidgety.app.store import Store
 from fidgety.app.work import run_next
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import load_skeleton
+from fidgety.pose.stored import read_native
 from fidgety.report.pdf import find_browser
 
 

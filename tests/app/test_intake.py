@@ -30,7 +30,7 @@ from fidgety.assess import Assessor
 from fidgety.errors import AppError
 from fidgety.models.checkpoint import Cohort, save_checkpoint
 from fidgety.pose.formats import write
-from fidgety.pose.pose import read_native
+from fidgety.pose.stored import read_native
 
 WISH = {"infant": "b07", "age_weeks": None, "kind": "film", "suffix": ".mp4", "size": 100}
 

@@ -11,7 +11,8 @@ import pytest
 from command_line import TINY
 
 from fidgety.pose.formats import write
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_bad_recording_stops_no_other(run, model, film, tmp_path):
 
 def test_import_of_openpose_frames(run, made, tmp_path):
     from fidgety.pose.formats import write
-    from fidgety.pose.pose import read_native
+    from fidgety.pose.stored import read_native
 
     for name in ("s0000", "s0001"):
         pose = read_native(made / "estimated_poses" / f"{name}.parquet")

@@ -22,8 +22,9 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
 from fidgety.pose import formats
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import load_skeleton
+from fidgety.pose.stored import read_native
 
 DATA = Path(__file__).parents[1]
 sys.path.insert(0, str(DATA / "pose" / "formats"))

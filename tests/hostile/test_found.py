@@ -22,7 +22,7 @@ from targets import a_pose, all_targets
 from fidgety.errors import CheckpointError, FidgetyError, PoseError, StudyError
 from fidgety.files import parse_json
 from fidgety.pose import formats
-from fidgety.pose.pose import read_native
+from fidgety.pose.stored import read_native
 from fidgety.study.copies import content_digest, file_digest
 
 TARGETS = all_targets()

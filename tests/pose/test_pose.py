@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fidgety.errors import FileError, PoseError
-from fidgety.pose.pose import SCHEMA_VERSION, Pose, check_fps, read_native
+from fidgety.pose.pose import SCHEMA_VERSION, Pose, check_fps
 from fidgety.pose.skeleton import BUILT_IN_SKELETONS, Skeleton, load_skeleton
+from fidgety.pose.stored import read_native
 
 MINE = Skeleton(
     name="three",

@@ -17,7 +17,7 @@ import pytest
 from fidgety.assess import Assessor
 from fidgety.errors import CheckpointError, FidgetyError, PoseError
 from fidgety.models.checkpoint import load_checkpoint, save_checkpoint
-from fidgety.pose.pose import read_native
+from fidgety.pose.stored import read_native
 from fidgety.report import write_report
 from fidgety.study.sequences import read_sequence
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fidgety.errors import ConfigError, StudyError
-from fidgety.pose.pose import read_native
+from fidgety.pose.stored import read_native
 from fidgety.settings import from_plain
 from fidgety.simulate import MovementConfig, simulate_cohort, simulate_study
 

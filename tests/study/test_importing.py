@@ -12,7 +12,8 @@ from small_studies import a_pose
 
 from fidgety.errors import FidgetyWarning, FileError, PoseError, StudyError
 from fidgety.pose.formats import write
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 from fidgety.study.importing import import_study
 from fidgety.study.preparing import prepare_study
 from fidgety.study.study import Study

@@ -19,7 +19,8 @@ from fidgety.motion import (
     pose_sequence,
     split,
 )
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 from fidgety.study import preparing
 from fidgety.study.examples import Example, batches, windows_of
 from fidgety.study.preparing import prepare_study

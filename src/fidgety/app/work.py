@@ -23,9 +23,10 @@ from fidgety.models.explain import movement_of_parts
 from fidgety.motion import pose_sequence
 from fidgety.pose.estimators import estimate
 from fidgety.pose.formats import read
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
 from fidgety.pose.quality import assess_quality
 from fidgety.pose.skeleton import load_skeleton
+from fidgety.pose.stored import read_native
 
 __all__ = ["Estimate", "run_next"]
 

@@ -303,7 +303,7 @@ def _line(result: Any, out: Path | str) -> str:
 
 def _draw_previews(outcomes: Sequence[Outcome]) -> None:
     from fidgety.pose.overlay import preview as draw_preview
-    from fidgety.pose.pose import read_native
+    from fidgety.pose.stored import read_native
 
     for outcome in outcomes:
         if not outcome.error:

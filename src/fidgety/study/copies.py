@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fidgety.errors import StudyError, warn
 from fidgety.files import file_error, regular
-from fidgety.pose.pose import MAX_ROWS, MAX_VALUES
+from fidgety.pose.stored import MAX_ROWS, MAX_VALUES
 
 __all__ = ["content_digest", "file_digest", "refuse_copies"]
 

@@ -17,7 +17,8 @@ from fidgety.errors import ConfigError, StudyError
 from fidgety.files import write_json
 from fidgety.motion import PoseSequence, Profile, clean, profile_from, sequence_of_clean
 from fidgety.pose.formats import read
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 from fidgety.settings import to_plain
 from fidgety.study.batch import BatchReport, Outcome, Progress, State, run_batch
 from fidgety.study.copies import file_digest

@@ -4,7 +4,7 @@ import pytest
 from fidgety.errors import ConfigError, FileError, VideoError
 from fidgety.pose.encode import write_video
 from fidgety.pose.estimators import batch, estimate, estimate_many, find_videos
-from fidgety.pose.pose import read_native
+from fidgety.pose.stored import read_native
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

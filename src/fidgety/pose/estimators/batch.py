@@ -21,7 +21,8 @@ from fidgety.errors import FidgetyError, FidgetyWarning, VideoError
 from fidgety.files import make_folder
 from fidgety.pose.estimators.run import estimate, fingerprint, settings_of
 from fidgety.pose.optional import library
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 from fidgety.pose.video import VIDEO_SUFFIXES, Part, probe
 
 __all__ = ["BatchProgress", "Outcome", "estimate_many", "find_videos"]

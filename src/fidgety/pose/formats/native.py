@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fidgety.pose.formats.source import Given, Source, check_bytes
-from fidgety.pose.pose import Pose, read_native
+from fidgety.pose.pose import Pose
+from fidgety.pose.stored import read_native
 
 __all__ = ["read", "recognise", "write"]
 
@@ -16,7 +17,7 @@ def recognise(source: Source) -> bool:
 
 
 def read(source: Source, given: Given) -> Pose:
-    """Read a native file: it says everything itself. Raises as `fidgety.pose.pose.read_native`."""
+    """Read a native file: it says everything itself. Raises as `read_native`."""
     check_bytes(source.path)
     return read_native(source.path)
 
