@@ -286,7 +286,7 @@ def test_legs_in_line_with_the_trunk(turn):
 
 
 @pytest.mark.parametrize(
-    ("trunk_px", "expected"), [(45, []), (39, ["W117"]), (13, ["W117"]), (11, ["E117"])]
+    ("trunk_px", "expected"), [(45, []), (39, ["W117"]), (21, ["W117"]), (19, ["E117"])]
 )
 def test_scale(trunk_px, expected):
     assert codes(assess_quality(infant(trunk_px=trunk_px))) == expected
