@@ -23,14 +23,12 @@ from fidgety.study.crossfit import cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS
 
-FRESH_SEED = 5001
-
 
 def main() -> None:
     given = arguments()
     names = given.models.split(",")
     profiles = {METHODS[name].profile for name in names}
-    fresh = cohort(given.fresh, FRESH_SEED, given, profiles)
+    fresh = cohort(given.fresh, given.fresh_seed, given, profiles)
     truth = {p: np.array([e.label for e in rows]) for p, rows in fresh.items()}
     print(f"{given.infants} simulated infants to learn from, {given.fresh} fresh ones, ", end="")
     print(f"{given.seconds:g} s each, {given.level}; inner folds {given.inner}\n")
@@ -74,6 +72,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--level", choices=["easy", "medium", "hard"], default="medium")
     parser.add_argument("--infants", type=int, default=200)
     parser.add_argument("--fresh", type=int, default=500)
+    parser.add_argument("--fresh-seed", type=int, default=5001)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--models", default="quantiles,rahmati,mccay-fusion")
     parser.add_argument("--seeds", default="1")

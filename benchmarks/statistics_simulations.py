@@ -176,10 +176,13 @@ def _ensemble(
     held[1, ::3] = table[1, ::3]
     true_slope = spread / (spread * (1 - share) + spread * share / 4)
     risk = expit(true_slope * fresh)
-    brought = {True: as_of_mean(held, labels, members=4).scores, False: np.nanmean(held, axis=0)}
+    mean = as_of_mean(held, labels, members=4)
+    brought, gain = {True: mean.scores, False: np.nanmean(held, axis=0)}, mean.gain
     found = []
     for corrected, method in ways.values():
-        line = fit_calibrator(brought[corrected], labels, method=method)
+        line = fit_calibrator(
+            brought[corrected], labels, method=method, anchor=gain if corrected else 1.0
+        )
         p = np.clip(line.probability(fresh), 1e-9, 1 - 1e-9)
         gap = risk * (np.log(risk) - np.log(p)) + (1 - risk) * (np.log1p(-risk) - np.log1p(-p))
         group = np.digitize(p, np.quantile(p, np.arange(0.1, 0.95, 0.1)))

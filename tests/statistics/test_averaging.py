@@ -42,6 +42,7 @@ def test_planted_variances_come_back_and_class_means_stay():
     found = as_of_mean(held, labels, members=4)
     assert found.scatter == pytest.approx(SCATTER, rel=0.05)
     assert found.shared == pytest.approx(SHARED, rel=0.05)
+    assert found.gain == pytest.approx((SHARED + SCATTER) / (SHARED + SCATTER / 4), rel=0.05)
     plain = np.nanmean(held, axis=0)
     for label in (0, 1):
         own = labels == label
@@ -82,6 +83,7 @@ def test_nothing_changes_where_nothing_is_averaged_or_known():
     alone = as_of_mean(held, labels, members=1)
     np.testing.assert_allclose(alone.scores, np.nanmean(held, axis=0))
     assert np.isnan(alone.scatter)
+    assert alone.gain == 1.0
     one = as_of_mean(table[0], labels, members=3)
     np.testing.assert_allclose(one.scores, table[0])
 

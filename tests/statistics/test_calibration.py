@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from fidgety.errors import CheckpointError, FidgetyError
+from fidgety.errors import CheckpointError, ConfigError, FidgetyError
 from fidgety.statistics import (
     BetaCalibrator,
     IsotonicCalibrator,
@@ -442,18 +442,25 @@ def test_an_anchored_calibration_leaves_few_infants_near_the_logits_as_they_are(
 
 def test_an_anchored_calibration_is_the_mode_of_likelihood_and_prior():
     scores, labels = logits(60, seed=3)
-    found = fit_calibrator(scores, labels, method="anchored")
+    found = fit_calibrator(scores, labels, method="anchored", anchor=0.5)
     assert isinstance(found, LogisticCalibrator)
 
     def objective(at):
-        eta = at[0] + at[1] * scores
+        eta = at[0] + np.exp(at[1]) * scores
         likelihood = np.sum(labels * eta - np.logaddexp(0, eta))
-        return -(likelihood - at[0] ** 2 / 2 - ((at[1] - 1) / 0.5) ** 2 / 2)
+        return -(likelihood - at[0] ** 2 / 2 - ((at[1] - np.log(0.5)) / 0.5) ** 2 / 2)
 
     from scipy.optimize import minimize
 
-    wanted = minimize(objective, [0.0, 1.0]).x
-    assert (found.intercept, found.slope) == pytest.approx(tuple(wanted), abs=1e-4)
+    wanted = minimize(objective, [0.0, 0.0]).x
+    assert found.intercept == pytest.approx(wanted[0], abs=1e-3)
+    assert found.slope == pytest.approx(np.exp(wanted[1]), rel=1e-3)
+
+
+@pytest.mark.parametrize("anchor", [0.0, -1.0, np.nan])
+def test_an_impossible_anchor_is_refused(anchor):
+    with pytest.raises(ConfigError, match="E246"):
+        fit_calibrator([0.1, 0.2, 0.3], [0, 1, 0], method="anchored", anchor=anchor)
 
 
 def test_many_infants_outweigh_the_anchor():

@@ -117,6 +117,7 @@ def fit_rules(
     feature_infants: Sequence[str] = (),
     error: float = 0.1,
     calibration: Literal["platt", "anchored"] = "platt",
+    anchor: float = 1.0,
 ) -> Rules:
     """Fit the rules on infants that the scoring model did not see.
 
@@ -128,13 +129,13 @@ def fit_rules(
         The training cohort for the scope, as `scope_table`; rows with missing values are left out.
     error : float
         Stated error rate of the abstention.
-    calibration : {"platt", "anchored"}
+    calibration, anchor
         As `fidgety.statistics.fit_calibrator`: ``anchored`` for scores that were trained to be
         risks.
     """
     x = logits(scores)
     y = np.asarray(labels, dtype=np.int64)
-    calibrator = fit_calibrator(x, y, infants=infants, method=calibration)
+    calibrator = fit_calibrator(x, y, infants=infants, method=calibration, anchor=anchor)
     label = dict(zip(infants, y.tolist(), strict=True))
     fewest = min(sum(own == wanted for own in label.values()) for wanted in (0, 1))
     supported = fewest >= math.ceil(1 / error - 1 - 1e-9)

@@ -47,6 +47,18 @@ class Averaged:
     scatter: float
     members: int
 
+    @property
+    def gain(self) -> float:
+        """By how much the mean is too timid where a single member's logit is right.
+
+        The slope of the risk on normal scores is the distance of the classes over their variance,
+        and averaging makes the variance smaller. 1 where the scatter is not known.
+        """
+        if not np.isfinite(self.scatter):
+            return 1.0
+        mean = self.shared + self.scatter / self.members
+        return (self.shared + self.scatter) / mean if mean > 0 else 1.0
+
 
 def as_of_mean(
     scores: ArrayLike, labels: ArrayLike, infants: Infants = None, *, members: int

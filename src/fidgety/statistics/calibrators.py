@@ -22,9 +22,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
-from fidgety.errors import CheckpointError, StudyError
+from fidgety.errors import CheckpointError, ConfigError, StudyError
 from fidgety.statistics.arrays import (
     Cohort,
     Floats,
@@ -46,8 +47,10 @@ __all__ = [
 
 Method = Literal["platt", "anchored", "firth", "logistic", "beta", "isotonic"]
 _METHODS = ("platt", "anchored", "firth", "logistic", "beta", "isotonic")
-# Of `anchored`: intercept and slope before any infant was seen, mean and standard deviation.
-_ANCHOR = (np.array([0.0, 1.0]), np.array([1.0, 0.5]))
+# Of `anchored`, before an infant was seen: the slope lies within a factor of e of the anchor, the
+# intercept within 2 of 0, with 95 % probability.
+_LOG_SLOPE_SD = 0.5
+_INTERCEPT = (np.zeros(1), np.ones(1))
 
 
 class Calibrator(Protocol):
@@ -158,6 +161,7 @@ def fit_calibrator(
     infants: Infants = None,
     *,
     method: Method = "platt",
+    anchor: float = 1.0,
 ) -> Calibrator:
     """Fit a calibrator on held-out scores.
 
@@ -174,10 +178,13 @@ def fit_calibrator(
         Infant of each recording; each infant then counts once, shared over its recordings.
     method : {"platt", "anchored", "firth", "logistic", "beta", "isotonic"}
         ``platt``: logistic curve on smoothed targets, the default. ``anchored``: logistic curve
-        with a prior at slope 1 and intercept 0, for logits of a model trained by log loss.
+        with a prior at slope `anchor` and intercept 0, for logits of a model trained by log loss.
         ``firth``: logistic curve with Firth's penalty. ``logistic``: plain maximum likelihood, from
         some hundred infants on. ``beta``: three parameters on smoothed targets, for logits that
         saturate. ``isotonic``: any rising curve, from about a thousand infants on.
+    anchor : float
+        Slope that ``anchored`` expects before it has seen an infant: 1 for logits that are right,
+        more for the mean of several models that are right by themselves (`Averaged.gain`).
 
     Returns
     -------
@@ -188,9 +195,11 @@ def fit_calibrator(
     StudyError
         E240 to E243, see `cohort`; E250 scores that part the classes, with ``logistic``.
     ConfigError
-        E248 unknown method.
+        E246 an anchor that is not above 0, E248 unknown method.
     """
     choice(method, _METHODS, "method")
+    if not (np.isfinite(anchor) and anchor > 0):
+        raise ConfigError("E246", f"An anchor of {anchor}", remedy="Give a slope above 0")
     data = cohort(scores, labels, infants)
     weights = (1 / np.bincount(data.infant))[data.infant]  # (n,)
     if method == "isotonic":
@@ -203,7 +212,7 @@ def fit_calibrator(
         )
     if method == "beta":
         return _beta(data, weights)
-    slope, intercept = _line(data, weights, method)
+    slope, intercept = _line(data, weights, method, anchor)
     return LogisticCalibrator(slope, intercept, method, data.infants)
 
 
@@ -261,31 +270,52 @@ def _smoothed(data: Cohort, weights: Floats) -> Floats:
     return np.where(data.positive, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
 
 
-def _line(data: Cohort, weights: Floats, method: str) -> tuple[float, float]:
+def _line(data: Cohort, weights: Floats, method: str, anchor: float) -> tuple[float, float]:
     """Slope, not negative, and intercept of a logistic curve."""
     targets = data.labels.astype(np.float64)
     if method == "platt":
         targets = _smoothed(data, weights)
     ones = np.ones((len(data.labels), 1))
     if np.ptp(data.scores) > 0:
-        # Standardised for Newton's method only, unless a prior speaks of the scores as they are.
-        centre, scale = float(data.scores.mean()), float(data.scores.std())
         if method == "anchored":
-            centre, scale = 0.0, 1.0
+            return _anchored(data, weights, anchor)
+        # Standardised for Newton's method only; the fit itself does not depend on it.
+        centre, scale = float(data.scores.mean()), float(data.scores.std())
         columns = np.column_stack([ones, (data.scores - centre) / scale])
-        b0, b1 = fit_logistic(
-            columns,
-            targets,
-            weights=weights,
-            firth=method == "firth",
-            prior=_ANCHOR if method == "anchored" else None,
-        )
+        b0, b1 = fit_logistic(columns, targets, weights=weights, firth=method == "firth")
         if b1 > 0:
             return float(b1 / scale), float(b0 - b1 * centre / scale)
     # Scores that do not vary, or fall as the risk rises, tell the prevalence, no more.
-    prior = (_ANCHOR[0][:1], _ANCHOR[1][:1]) if method == "anchored" else None
+    prior = _INTERCEPT if method == "anchored" else None
     alone = fit_logistic(ones, targets, weights=weights, firth=method == "firth", prior=prior)
     return 0.0, float(alone[0])
+
+
+def _anchored(data: Cohort, weights: Floats, anchor: float) -> tuple[float, float]:
+    """Mode of the likelihood and a log-normal prior of the slope, normal of the intercept."""
+    ones, labels = np.ones((len(data.labels), 1)), data.labels.astype(np.float64)
+
+    def intercept(slope: float) -> float:
+        offset = slope * data.scores
+        return float(
+            fit_logistic(ones, labels, weights=weights, offset=offset, prior=_INTERCEPT)[0]
+        )
+
+    def loss(log_slope: float) -> float:
+        b0 = intercept(np.exp(log_slope))
+        eta = b0 + np.exp(log_slope) * data.scores
+        likelihood = float(weights @ (labels * eta - np.logaddexp(0, eta)))
+        away = (log_slope - np.log(anchor)) / _LOG_SLOPE_SD
+        return -likelihood + (b0**2 + away**2) / 2
+
+    level = intercept(0.0)
+    if weights @ ((labels - expit(level)) * data.scores) <= 0:  # the likelihood asks for a fall
+        return 0.0, level
+    grid = np.log(anchor) + np.linspace(-4, 4, 33)
+    best = int(np.argmin([loss(value) for value in grid]))
+    ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    slope = float(np.exp(minimize_scalar(loss, bounds=ends, method="bounded").x))
+    return slope, intercept(slope)
 
 
 def _beta(data: Cohort, weights: Floats) -> BetaCalibrator:

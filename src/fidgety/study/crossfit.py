@@ -278,8 +278,9 @@ def _ruled(
     names, features = scope_table([example.sequence for example in train])
     # A network's output was trained to be a logit; a classifier's score can be anything.
     calibration = "platt" if method.network is None else "anchored"
+    brought = as_of_mean(table[:, scored], labels, infants, members=members)
     rules = fit_rules(
-        expit(as_of_mean(table[:, scored], labels, infants, members=members).scores),
+        expit(brought.scores),
         labels,
         infants,
         features=features,
@@ -287,6 +288,7 @@ def _ruled(
         feature_infants=[example.infant_id for example in train],
         error=error,
         calibration=calibration,
+        anchor=brought.gain,
     )
     alone = logits(_held(table)[scored])
     risk = np.full(len(train), np.nan)
