@@ -314,7 +314,8 @@ def _anchored(data: Cohort, weights: Floats, anchor: float) -> tuple[float, floa
     grid = np.log(anchor) + np.linspace(-4, 4, 33)
     best = int(np.argmin([loss(value) for value in grid]))
     ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    slope = float(np.exp(minimize_scalar(loss, bounds=ends, method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=ends, method="bounded")
+    slope = float(np.exp(found.x))
     return slope, intercept(slope)
 
 
