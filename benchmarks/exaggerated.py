@@ -3,23 +3,27 @@
 Simulated infants. Exaggerated fidgety movements are rare (3 % of the abnormal), so that a study of
 200 infants says little of them; here they are simulated on purpose, and the AUC of the level's own
 mixture of patterns is put together from those of its patterns. Infants to learn from and infants to
-test on have different seeds.
+test on have different seeds. What was simulated and measured is kept in `--work`: the same command
+goes on where it was stopped (empty it after a change of settings).
 
-    OMP_NUM_THREADS=1 python benchmarks/exaggerated.py --level medium --seeds 21 22
+    OMP_NUM_THREADS=1 python benchmarks/exaggerated.py --work build/exaggerated --level medium
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from fidgety.files import whole_file, write_json
 from fidgety.models.ensemble import logits
-from fidgety.motion import pose_sequence
+from fidgety.motion import PoseSequence, pose_sequence
 from fidgety.simulate import DIFFICULTIES, simulate_cohort, simulate_infant
 from fidgety.simulate.cohort import SimulatedRecording
 from fidgety.statistics import roc_auc
@@ -57,13 +61,23 @@ VARIANTS: dict[str, Method] = {
 }
 
 
-def examples(recordings: Iterator[SimulatedRecording]) -> tuple[list[Example], np.ndarray]:
-    """Sequences and patterns."""
+def examples(
+    path: Path, recordings: Iterator[SimulatedRecording]
+) -> tuple[list[Example], np.ndarray]:
+    """Sequences and patterns of simulated infants, from a file if they were made before."""
+    if not path.exists():
+        made = {
+            f"{r.infant_id}_{r.label}_{r.pattern}": pose_sequence(r.pose).values.astype(np.float32)
+            for r in recordings
+        }
+        with whole_file(path) as draft, draft.open("wb") as handle:
+            np.savez(handle, **made)
     found, patterns = [], []
-    for r in recordings:
-        sequence = replace(pose_sequence(r.pose), fps=30.0)
-        found.append(Example(f"{r.infant_id}", r.name, r.label, sequence))
-        patterns.append(r.pattern)
+    with np.load(path) as kept:
+        for key in kept:
+            name, label, pattern = key.split("_")
+            found.append(Example(name, name, int(label), PoseSequence(kept[key], 30.0)))
+            patterns.append(pattern)
     return found, np.array(patterns)
 
 
@@ -76,6 +90,7 @@ def exaggerated(infants: int, level: str) -> Iterator[SimulatedRecording]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--level", choices=["easy", "medium", "hard"], default="medium")
     parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22])
     parser.add_argument("--infants", type=int, default=160, help="to learn from")
@@ -84,32 +99,49 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    shown, patterns = examples(simulate_cohort(given.test, seed=TEST_SEED, difficulty=given.level))
-    more, their = examples(exaggerated(100, given.level))
+    given.work.mkdir(parents=True, exist_ok=True)
+    level = given.level
+    shown, patterns = examples(
+        given.work / f"{level}_{TEST_SEED}_{given.test}.npz",
+        simulate_cohort(given.test, seed=TEST_SEED, difficulty=level),
+    )
+    more, their = examples(
+        given.work / f"{level}_exaggerated_{EXAGGERATED_SEED}.npz", exaggerated(100, level)
+    )
     shown, patterns = [*shown, *more], np.concatenate([patterns, their])
     normal = np.array([example.label == 0 for example in shown])
-    movement = DIFFICULTIES[given.level].movement
+    movement = DIFFICULTIES[level].movement
     share = {"sporadic": movement.sporadic_share, "exaggerated": movement.exaggerated_share}
     share["absent"] = 1 - sum(share.values())
-    print(f"| method, {given.level} | {' | '.join(PATTERNS)} | mixture | time |")
+    print(f"| method, {level} | {' | '.join(PATTERNS)} | mixture | time |")
     print("|---|---|---|---|---|---|")
-    cohorts = [
-        examples(simulate_cohort(given.infants, seed=seed, difficulty=given.level))[0]
-        for seed in given.seeds
-    ]
     for name in given.variants:
         rows, spent = [], 0.0
-        for seed, train in zip(given.seeds, cohorts, strict=True):
-            began = time.process_time()
-            inner = 0 if given.members == 1 else given.members
-            fitted = cross_fit(VARIANTS[name], train, inner=inner, seed=seed)
-            spent += time.process_time() - began
-            scores = logits(fitted.scores(shown))
+        for seed in given.seeds:
+            kept = given.work / f"{level}_{seed}_{given.infants}_{given.members}_{name}.json"
+            if not kept.exists():
+                train, _ = examples(
+                    given.work / f"{level}_{seed}_{given.infants}.npz",
+                    simulate_cohort(given.infants, seed=seed, difficulty=level),
+                )
+                write_json(kept, measured(name, train, shown, given.members, seed))
+            found = json.loads(kept.read_text("utf-8"))
+            scores, spent = np.array(found["scores"]), spent + found["seconds"]
             row = [pattern_auc(scores, normal, patterns == pattern) for pattern in PATTERNS]
             mixture = sum(share[p] * auc for p, auc in zip(PATTERNS, row, strict=True))
             rows.append([*row, mixture])
         means = " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
         print(f"| `{name}` | {means} | {spent / len(rows):.0f} s |", flush=True)
+
+
+def measured(
+    name: str, train: list[Example], shown: list[Example], members: int, seed: int
+) -> dict[str, object]:
+    """Scores on the logit scale, and processor time of the fit."""
+    began = time.process_time()
+    fitted = cross_fit(VARIANTS[name], train, inner=0 if members == 1 else members, seed=seed)
+    spent = time.process_time() - began
+    return {"scores": logits(fitted.scores(shown)).tolist(), "seconds": spent}
 
 
 def pattern_auc(scores: np.ndarray, normal: np.ndarray, of_pattern: np.ndarray) -> float:
