@@ -11,7 +11,7 @@ from scipy.special import expit
 from small_models import WINDOW, clips, network
 
 from fidgety.errors import PoseError
-from fidgety.models import inference
+from fidgety.models.fast import OnArrays
 from fidgety.models.inference import Inference, SummedWindow, infer
 from fidgety.motion import WindowConfig, windows
 
@@ -60,9 +60,14 @@ def test_each_clip_is_encoded_once(monkeypatch):
 
 
 def test_long_recordings_are_encoded_in_parts(monkeypatch):
-    whole = infer(MODELS["plain"], clips(2), WINDOW)
-    monkeypatch.setattr(inference, "_BATCH", 3)
-    parts = infer(MODELS["plain"], clips(2), WINDOW)
+    runner, sizes = OnArrays(MODELS["plain"]), []
+    recording, encode = clips(2), runner.encode
+    whole = infer(runner, recording, WINDOW)
+    monkeypatch.setattr(runner, "encode", lambda x: sizes.append(len(x)) or encode(x))
+    runner.clips_at_a_time = 3
+    parts = infer(runner, recording, WINDOW)
+    assert max(sizes) == 3
+    assert sum(sizes) == len(recording)
     np.testing.assert_allclose(parts.clip_attention, whole.clip_attention, atol=1e-6)
     assert parts.risk == pytest.approx(whole.risk, abs=1e-6)
 
