@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 Aggregation = Literal["mean", "max"]
-_BATCH = 64  # draws attended to at a time, so that memory does not grow with their number
+_BATCH = 512  # countings attended to at a time, so that memory does not grow with their number
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +100,8 @@ class AttendedWindow:
 
     def logit(self, count: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Logit with each clip counted so many times, by attending to them so."""
-        clips = len(self.rows)
-        given = np.ones(clips) if count is None else np.asarray(count, dtype=np.float64)
-        counts = given.reshape(-1, clips).astype(np.float32)  # (draws, M)
-        found = [
-            self.network.attend(
-                np.broadcast_to(self.vectors, (len(part), *self.vectors.shape)), part
-            )[0]
-            for part in np.split(counts, range(_BATCH, len(counts), _BATCH))
-        ]
-        return np.concatenate(found).astype(np.float64).reshape(given.shape[:-1])
+        given = np.ones(len(self.rows)) if count is None else np.asarray(count, dtype=np.float64)
+        return _attended([self], given[None])[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,8 +179,7 @@ class Inference:
         """
         counts = [weight[..., window.rows] for window in self.windows]
         there = np.stack([count.sum(axis=-1) > 0 for count in counts])  # (W,) or (W, draws)
-        pairs = zip(self.windows, counts, strict=True)
-        risks = expit(np.stack([window.logit(count) for window, count in pairs]))
+        risks = expit(_logits(self.windows, counts))
         if self.aggregation == "max":
             found = np.where(there, risks, -np.inf).max(axis=0)
         else:
@@ -232,6 +224,39 @@ class Inference:
         for window, value, part in zip(self.windows, values, share, strict=True):
             total[window.rows] += part * value
         return total
+
+
+def _logits(
+    windows: Sequence[Window], counts: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Logit of each window, (W,) or (W, draws), counting its clips (M,) or (draws, M) times.
+
+    Windows of as many clips are attended to together: most of the cost is in asking.
+    """
+    found = np.empty((len(windows), *counts[0].shape[:-1]))
+    alike: dict[int, list[int]] = {}
+    for number, window in enumerate(windows):
+        if isinstance(window, AttendedWindow):
+            alike.setdefault(len(window.rows), []).append(number)
+        else:
+            found[number] = window.logit(counts[number])
+    for numbers in alike.values():
+        group = [window for n in numbers if isinstance(window := windows[n], AttendedWindow)]
+        found[numbers] = _attended(group, np.stack([counts[n] for n in numbers]))
+    return found
+
+
+def _attended(group: Sequence[AttendedWindow], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logits, (W,) or (W, draws), of windows of one network that have as many clips each."""
+    vectors = np.stack([window.vectors for window in group])  # (W, M, D)
+    given = counts.reshape(len(group), -1, counts.shape[-1]).astype(np.float32)
+    flat = given.reshape(-1, given.shape[-1])  # (W draws, M)
+    whose = np.repeat(np.arange(len(group)), given.shape[1])
+    found = [
+        group[0].network.attend(vectors[whose[part]], flat[part])[0]
+        for part in np.split(np.arange(len(flat)), range(_BATCH, len(flat), _BATCH))
+    ]
+    return np.concatenate(found).astype(np.float64).reshape(counts.shape[:-1])
 
 
 def infer(

@@ -136,8 +136,8 @@ def _curves_of(
     out = [min(n, len(order) - 1) for n in counts[:-1]]  # never all
     kept = [max(n, 1) for n in counts[1:]]
     return {
-        "deletion": [changes_without(found, order[:n]) for n in out],
-        "insertion": [changes_without(found, order[n:]) for n in kept],
+        "deletion": changes_without(found, [order[:n] for n in out]).tolist(),
+        "insertion": changes_without(found, [order[n:] for n in kept]).tolist(),
         "random_deletion": _random(found, usable, out, rng, kept=False),
         "random_insertion": _random(found, usable, kept, rng, kept=True),
     }
@@ -150,6 +150,6 @@ def _random(
     for n in counts:
         drawn = [rng.permutation(usable) for _ in range(20)]
         values.append(
-            float(np.mean([changes_without(found, o[n:] if kept else o[:n]) for o in drawn]))
+            float(changes_without(found, [o[n:] if kept else o[:n] for o in drawn]).mean())
         )
     return values
