@@ -244,11 +244,11 @@ def test_a_page_leaves_no_macros_behind(client: TestClient, store: Store) -> Non
     for page in pages:
         client.get(page)  # what is made once stays
     gc.collect()
-    before = sum(isinstance(thing, Macro) for thing in gc.get_objects())
+    before = sum(type(thing) is Macro for thing in gc.get_objects())
     gc.disable()
     try:
         for page in pages:
             assert client.get(page).is_success
-        assert sum(isinstance(thing, Macro) for thing in gc.get_objects()) == before
+        assert sum(type(thing) is Macro for thing in gc.get_objects()) == before
     finally:
         gc.enable()

@@ -120,6 +120,7 @@ def train_command(study: Path, **given: Any) -> None:
         )
         if fabric.is_global_zero:
             write_record(run.folder, "train", given, opened)
+        _part(fabric)
     if fabric.is_global_zero:
         if run.validation is not None:
             click.echo(str(run.validation))
@@ -268,6 +269,15 @@ def _fabric(given: dict[str, Any]) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _part(fabric: Fabric) -> None:
+    """Leave the other processes together: one that ends while others still speak is aborted."""
+    from torch import distributed
+
+    if fabric.world_size > 1 and distributed.is_initialized():
+        fabric.barrier()
+        distributed.destroy_process_group()
 
 
 @contextmanager
