@@ -27,20 +27,22 @@ def network() -> STAM:
 
 
 def test_plain_form_trains_alike():
-    clips = torch.randn(3, 4, 7, 30, 18)
+    """In float64: batch norms over so few clips can magnify float32's rounding to a hundredth."""
+    clips = torch.randn(3, 4, 7, 30, 18, dtype=torch.float64)
     clips[0, :, :, 3:9, 2] = float("nan")
-    model = network()
+    model = network().double()
     model.dropout.p = 0.0
     gradients = []
     for form in (model, plain_form(model)):
         form.train()(clips).logit.square().sum().backward()
         gradients.append([p.grad for p in form.parameters()])
     for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
 
 
 def test_loss_curves_agree():
     """Twenty steps of training in both forms: the same losses to 1e-3."""
+    torch.manual_seed(1)
     clips, label = torch.randn(8, 4, 7, 30, 18), torch.tensor([0.0, 1.0] * 4)
     model = network()
     model.dropout.p = 0.0
