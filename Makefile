@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+# The seed of the order of tests and of their generators, so that a red run can be repeated; SEED=$$RANDOM for another.
+SEED ?= 1
 
 .PHONY: demo test lint audit axe clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/fidgety demo --out demo
 
 test: lint axe
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --randomly-seed=$(SEED)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -1,8 +1,16 @@
 """What the tests share."""
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from fidgety.errors import VideoError
+
+# The same examples at every run, so that a red run is the fault of a change.
+# For new ones: HYPOTHESIS_PROFILE=default.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -148,6 +148,10 @@ class Client:
         self.csrf = next(iter(self.door._sessions.values())).csrf
         assert self.ask(_post("/api/reader", {"name": "First Reader"}))[0] == 200
 
+    def close(self) -> None:
+        """Close the loop that the app ran in."""
+        self.loop.close()
+
     def ask(self, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         """The answer to one request; events come at once, and no browser prints."""
         from fidgety.app import api

@@ -148,6 +148,9 @@ def _read(source: Source, given: Given, name: str, software: str) -> Pose:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = movement_io.load_dataset(source.path, source_software=software, fps=fps)
+        if name == "nwb":
+            times = _timestamps(source.path, dataset.time.values)
+            dataset = dataset.assign_coords(time=times)
     except Exception as error:  # whatever the libraries below it raise
         why = str(error).strip().splitlines()
         raise PoseError(
@@ -157,8 +160,6 @@ def _read(source: Source, given: Given, name: str, software: str) -> Pose:
             why=why[0][:200] if why else type(error).__name__,
             remedy="Check the file in the tool that wrote it, or export it as CSV",
         ) from error
-    if name == "nwb":
-        dataset = dataset.assign_coords(time=_timestamps(source.path, dataset.time.values))
     return _pose_of_dataset(dataset, given, name, source.name)
 
 
