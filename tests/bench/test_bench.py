@@ -10,8 +10,8 @@ from fidgety.bench import bench, table
 from fidgety.bench.plain import plain_form, plain_risks
 from fidgety.bench.with_pandas import by_column, by_group
 from fidgety.errors import PoseError
-from fidgety.models.fast import OnArrays, fused
 from fidgety.models.inference import infer
+from fidgety.models.shared_frames import runner_of
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.motion import ClipConfig, PoseSequence, WindowConfig, pose_sequence, split
 from fidgety.simulate import simulate_infant
@@ -67,7 +67,7 @@ def test_plain_windows_have_the_same_risks():
     model, window = network().eval(), WindowConfig(1000 / 30, 800 / 30)
     plain = plain_risks(plain_form(model), clips, window)
     assert len(plain) > 1
-    found = infer(OnArrays(fused(model)), clips, window)
+    found = infer(runner_of(model), clips, window)
     assert found.risk == pytest.approx(plain.mean(), abs=1e-5)
 
 

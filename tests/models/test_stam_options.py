@@ -97,7 +97,7 @@ def test_time_is_averaged_over_the_observed_frames(pool):
     x = clips(2, 8, 5, 18)
     seen = torch.rand(2, 5, 18, generator=torch.Generator().manual_seed(2)) < 0.6
     seen[:, 0] = True
-    pooled = model._over_time(x, seen).numpy()
+    pooled = model.over_time(x.permute(0, 2, 3, 1), seen).transpose(1, 2).numpy()
     observed = np.where(seen[:, None].numpy(), x.numpy(), np.nan)
     np.testing.assert_allclose(pooled[:, :8], np.nanmean(observed, axis=2), atol=1e-5)
     if pool == "mean_std":
@@ -156,11 +156,11 @@ def test_compression_is_asinh_and_tames_a_kick():
 
 
 def test_spread_over_time_tells_apart_what_the_mean_cannot():
-    steady, shaking = torch.zeros(1, 8, 6, 18), torch.zeros(1, 8, 6, 18)
-    shaking[:, :, ::2], shaking[:, :, 1::2] = 1.0, -1.0
+    steady, shaking = torch.zeros(1, 6, 18, 8), torch.zeros(1, 6, 18, 8)
+    shaking[:, ::2], shaking[:, 1::2] = 1.0, -1.0
     mean, both = small(), small(pool="mean_std")
-    assert torch.equal(mean._over_time(steady, None), mean._over_time(shaking, None))
-    spread = both._over_time(shaking, None)[:, 8:] - both._over_time(steady, None)[:, 8:]
+    assert torch.equal(mean.over_time(steady, None), mean.over_time(shaking, None))
+    spread = both.over_time(shaking, None)[..., 8:] - both.over_time(steady, None)[..., 8:]
     assert (spread > 0.99).all()
 
 

@@ -78,6 +78,25 @@ def test_clips_are_views_that_cannot_be_written():
     assert not np.shares_memory(clips.values(), whole.values)
 
 
+@given(
+    frames=st.integers(6, 60),
+    length=st.integers(1, 6),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_clips_by_the_frames_that_they_share(frames, length, seed):
+    rng = np.random.default_rng(seed)
+    sequence = PoseSequence(rng.normal(size=(7, frames, 3)), 1.0)
+    clips = split(sequence, ClipConfig(float(length), float(rng.integers(1, length + 1))))
+    which = np.flatnonzero(rng.random(len(clips)) < 0.7)
+    if len(which) == 0:
+        return
+    shared, rows = clips.frames(which)
+    np.testing.assert_array_equal(shared[rows].transpose(0, 2, 1, 3), clips.values(which))
+    assert len(np.unique(shared, axis=0)) == len(shared)
+    assert len(shared) == len(np.unique(clips.first[which][:, None] + np.arange(length)))
+
+
 def test_clips_with_too_little_seen_are_masked_not_dropped():
     values = np.ones((7, 90, 4))
     values[3, :30] = np.nan  # one missing channel makes a joint's frame unseen

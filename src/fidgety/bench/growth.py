@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from fidgety.bench.timing import timed
-from fidgety.models.fast import OnArrays, fused
 from fidgety.models.inference import infer
 from fidgety.models.network import Network
+from fidgety.models.shared_frames import runner_of
 from fidgety.motion import ClipConfig, PoseSequence, pose_sequence, split
 from fidgety.pose.pose import Pose
 from fidgety.simulate import simulate_infant
@@ -68,7 +68,7 @@ def _by_length_of_poses(longest_s: float) -> Curve:
 
 
 def _by_length(network: Network, longest_s: float) -> Curve:
-    fast, found = OnArrays(fused(network)), []
+    fast, found = runner_of(network), []
     for seconds in _lengths(longest_s):
         clips = split(noise(seconds), ClipConfig())
         (one,) = timed([lambda c=clips: infer(fast, c)], 1 if seconds > 900 else 3)
@@ -77,7 +77,7 @@ def _by_length(network: Network, longest_s: float) -> Curve:
 
 
 def _by_batch(network: Network) -> Curve:
-    fast, found = OnArrays(fused(network)), []
+    fast, found = runner_of(network), []
     for batch in (1, 4, 16, 64, 256):
         values = np.random.default_rng(0).normal(size=(batch, 7, 30, 18)).astype(np.float32)
         (one,) = timed([lambda v=values: fast.encode(v)], 3)
@@ -86,7 +86,7 @@ def _by_batch(network: Network) -> Curve:
 
 
 def _by_cores(network: Network) -> Curve:
-    fast, found, before = OnArrays(fused(network)), [], torch.get_num_threads()
+    fast, found, before = runner_of(network), [], torch.get_num_threads()
     values = np.random.default_rng(0).normal(size=(64, 7, 30, 18)).astype(np.float32)
     try:
         for cores in range(1, (os.cpu_count() or 1) + 1):

@@ -65,8 +65,8 @@ def _steps(network: Any, values: Tensor) -> Iterator[Step]:
         yield from _of_block(number, block, x)
         x, seen = block(x, seen)
     rest = x.numel()
-    yield "mean over time", lambda: network._over_time(x, seen), rest
-    h = network._over_time(x, seen).transpose(1, 2)
+    yield "mean over time", lambda: network.over_time(x.permute(0, 2, 3, 1), seen), rest
+    h = network.over_time(x.permute(0, 2, 3, 1), seen)
     yield "attention over joints", lambda: network.joint_attention(h), h.numel()
 
 

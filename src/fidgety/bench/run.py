@@ -17,9 +17,10 @@ from fidgety.bench.plain import plain_form, plain_risks
 from fidgety.bench.roofline import operations
 from fidgety.bench.timing import counted, timed
 from fidgety.bench.with_pandas import by_column, by_group
-from fidgety.models.fast import OnArrays, fused
+from fidgety.models.fast import OnArrays
 from fidgety.models.inference import encode, infer
 from fidgety.models.network import Network
+from fidgety.models.shared_frames import runner_of
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig, pose_sequence, split
 from fidgety.simulate import simulate_infant
@@ -121,7 +122,7 @@ def _machine(runs: int) -> dict[str, Any]:
 def _assessing(network: Network, seconds: float, runs: int, peak: float) -> list[dict[str, Any]]:
     clips = split(noise(seconds), ClipConfig())
     network = network.eval()
-    plain, fast = plain_form(network), OnArrays(fused(network))
+    plain, fast = plain_form(network), runner_of(network)
     flops = counted(lambda: fast.encode(clips.values()))
     found = []
     for name, window in WINDOWS.items():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fidgety.errors import CheckpointError
 from fidgety.files import existing, file_error, parse_json
 from fidgety.models.about import Cohort, require_joints
-from fidgety.motion.clips import ClipConfig, WindowConfig
+from fidgety.motion.clips import ClipConfig, Clips, WindowConfig
 from fidgety.motion.preprocess import profile_from
 from fidgety.pose.optional import library
 from fidgety.pose.skeleton import Skeleton
@@ -105,6 +105,12 @@ class ExportedNetwork:
         if self._bias is not None:  # the clip's pull travels as a last column of its vector
             vectors = np.concatenate([vectors, found[-1].reshape(-1, 1)], axis=1)
         return vectors, found[1], found[2] if self._joint_evidence else None
+
+    def encode_of(
+        self, clips: Clips, which: NDArray[np.intp]
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        """As `encode`, of some clips of a recording."""
+        return self.encode(clips.values(which))
 
     def attend(self, vectors: NDArray, count: NDArray | None = None) -> tuple[NDArray, NDArray]:
         """Logit (N,) and clip weights (N, K) of vectors (N, K, D) counted (N, K) times."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fidgety.models.network import Network
+from fidgety.models.network import Encoded, Network
 from fidgety.models.stam import GraphBlock
+from fidgety.motion.clips import Clips
 
 __all__ = ["OnArrays", "fused"]
 
@@ -42,12 +43,13 @@ class OnArrays:
         """Vectors (M, D), joint attention (M, V), joint evidence (M, V) or None, of clips."""
         with torch.inference_mode():
             found = self.network.encode(self._given(clips))
-        vectors, joints, evidence = (
-            None if part is None else part.float().cpu().numpy() for part in found
-        )
-        assert vectors is not None
-        assert joints is not None
-        return vectors, joints, evidence
+        return self._arrays(found)
+
+    def encode_of(
+        self, clips: Clips, which: NDArray[np.intp]
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        """As `encode`, of some clips of a recording."""
+        return self.encode(clips.values(which))
 
     def attend(self, vectors: NDArray, count: NDArray | None = None) -> tuple[NDArray, NDArray]:
         """Logit (N,) and clip weights (N, K) of vectors (N, K, D) counted (N, K) times."""
@@ -67,6 +69,14 @@ class OnArrays:
     def whole(self) -> bool:
         """Whether a part of the logit belongs to no clip."""
         return self.network.whole
+
+    def _arrays(self, found: Encoded) -> tuple[NDArray, NDArray, NDArray | None]:
+        vectors, joints, evidence = (
+            None if part is None else part.float().cpu().numpy() for part in found
+        )
+        assert vectors is not None
+        assert joints is not None
+        return vectors, joints, evidence
 
     def _given(self, values: NDArray) -> torch.Tensor:
         return torch.from_numpy(np.require(values, np.float32, ["C", "W"])).to(self._device)

@@ -314,8 +314,7 @@ def encode(
     """Vectors (M, D), joint attention (M, V) and joint evidence of the chosen clips, each once."""
     size = runner.clips_at_a_time
     parts = [
-        runner.encode(clips.values(which[start : start + size]))
-        for start in range(0, len(which), size)
+        runner.encode_of(clips, which[start : start + size]) for start in range(0, len(which), size)
     ]
     vectors, joints, evidence = zip(*parts, strict=True)
     told = [part for part in evidence if part is not None]

@@ -64,9 +64,9 @@ def graph_conv(
     return (rows + shift.flatten()).unflatten(2, (V, -1)).permute(0, 3, 1, 2)
 
 
-def over_time(x: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sum over frames: (M, D, T, V), (M or 1, T, V) -> (M, D, V)."""
-    return (x * weight[:, None]).sum(dim=2)
+def over_time(x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Weighted sum over frames, or their mean: (M, T, V, D), (M, T, V) -> (M, V, D)."""
+    return x.mean(dim=1) if weight is None else (x * weight[..., None]).sum(dim=1)
 
 
 def asinh(x: Tensor) -> Tensor:

@@ -176,8 +176,24 @@ class STAM(Network):
         x, seen = self.input_norm(clips)  # (M, C, T, V), (M, T, V) bool or None
         for block in self.blocks:
             x, seen = block(x, seen)  # (M, D, T', V): T' = T, T/2, T/4, rounded up
-        x = self._over_time(x, seen).transpose(1, 2)  # (M, V, D)
-        keep = None if seen is None else seen.any(dim=1)  # (M, V)
+        x = self.over_time(x.permute(0, 2, 3, 1), seen)  # (M, V, D)
+        return self.over_joints(x, None if seen is None else seen.any(dim=1))
+
+    def over_time(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        """Mean, or mean and deviation, of observed frames: (M, T, V, D) -> (M, V, D or 2D)."""
+        weight = None
+        if seen is not None:
+            weight = seen.to(x.dtype)  # (M, T, V)
+            weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1.0)
+        mean = kernels.over_time(x, weight)  # (M, V, D)
+        if self.config.pool == "mean":
+            return mean
+        # Movement that comes and goes has the mean of movement that stays; its spread differs.
+        variance = kernels.over_time((x - mean[:, None]).square(), weight)
+        return torch.cat([mean, (variance + 1e-5).sqrt()], dim=2)
+
+    def over_joints(self, x: Tensor, keep: Tensor | None) -> Encoded:
+        """Joints (M, V, D), those to look at (M, V) -> vectors, joint attention and evidence."""
         beta = self.joint_attention(x, keep)  # (M, V)
         vectors = self.project(torch.einsum("mv,mvd->md", beta, x))  # (M, D)
         if self.training:
@@ -197,20 +213,6 @@ class STAM(Network):
     def evidence(self, vectors: Tensor) -> Evidence:
         """Exact: the output is linear in the mean of clip vectors, weighted by a softmax."""
         return Evidence(vectors @ self.output.weight[0], float(self.output.bias.detach()[0]))
-
-    def _over_time(self, x: Tensor, seen: Tensor | None) -> Tensor:
-        """Mean, or mean and deviation, of the observed frames: (M, D, V) or (M, 2D, V)."""
-        if seen is None:
-            weight = x.new_full((1, *x.shape[2:]), 1.0 / x.shape[2])
-        else:
-            weight = seen.to(x.dtype)  # (M, T, V)
-            weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1.0)
-        mean = kernels.over_time(x, weight)  # (M, D, V)
-        if self.config.pool == "mean":
-            return mean
-        # Movement that comes and goes has the mean of movement that stays; its spread differs.
-        variance = kernels.over_time((x - mean[:, :, None]).square(), weight)
-        return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
 
 
 class InputNorm(nn.BatchNorm1d):

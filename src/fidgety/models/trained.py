@@ -146,9 +146,9 @@ class TrainedModel:
         from_file = [n for n in self.networks if isinstance(n, ExportedNetwork)]
         if from_file:
             return tuple(from_file)
-        from fidgety.models.fast import OnArrays, fused
+        from fidgety.models.shared_frames import runner_of
 
-        return tuple(OnArrays(fused(network)) for network in self.networks)  # type: ignore[arg-type]
+        return tuple(runner_of(network) for network in self.networks)  # type: ignore[arg-type]
 
     def calibrated(self, risks: ArrayLike) -> NDArray[np.float64]:
         """Calibrated risks; the raw ones if the model carries no calibration."""

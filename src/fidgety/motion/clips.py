@@ -105,6 +105,17 @@ class Clips:
         """The clips (K, C, T, V), or some of them, copied out of the view."""
         return self.every[self.first if which is None else self.first[which]]
 
+    def frames(self, which: NDArray[np.intp]) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
+        """What some clips are made of: frames (F, C, V), each once, and which ones make each clip.
+
+        With rows (K, T) of frames, the clips are ``frames[rows].transpose(0, 2, 1, 3)``. What lies
+        between clips that are not neighbours is left out.
+        """
+        length = self.every.shape[2]
+        taken, rows = np.unique(self.first[which][:, None] + np.arange(length), return_inverse=True)
+        start = np.minimum(taken, len(self.every) - 1)  # a clip of `every` that holds the frame
+        return self.every[start, :, taken - start], rows.reshape(-1, length)
+
 
 def split(sequence: PoseSequence, config: ClipConfig | None = None) -> Clips:
     """Cut a sequence into overlapping clips.

@@ -17,6 +17,7 @@ from fidgety.errors import CheckpointError, ConfigError, StudyError
 from fidgety.models.catalogue import at_rate, build_network, settings_to_plain
 from fidgety.models.inference import Aggregation, infer
 from fidgety.models.network import Network, NetworkSettings
+from fidgety.models.shared_frames import runner_of
 from fidgety.models.stam import STAMConfig
 from fidgety.motion import ClipConfig, WindowConfig, split
 from fidgety.settings import to_plain
@@ -211,9 +212,9 @@ def fit(
 def scores(model: Network, examples: Sequence[Example], config: NetworkConfig) -> np.ndarray:
     """Uncalibrated risk (N,) of each recording: its windows aggregated by the config's rule."""
     was_training = model.training
-    model.eval()
+    runner = runner_of(model.eval())
     risks = [
-        infer(model, split(e.sequence, config.clip), config.window, config.aggregation).risk
+        infer(runner, split(e.sequence, config.clip), config.window, config.aggregation).risk
         for e in examples
     ]
     model.train(was_training)
