@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from targets import Target, all_targets
 
 from fidgety.errors import FidgetyError
+from fidgety.pose.formats import hdf5_apart
 
 MEMORY = 4 << 30  # bytes of address space that one case may need beyond what is there at the start
 SECONDS = 20  # of one case
@@ -89,7 +90,12 @@ def _batch(name: str, first: int, count: int, folder: str, seed: int, line: obje
         if strays:
             kind, more = "wrote", ", ".join(strays)
         line.send((number, kind, more, time.monotonic() - began))  # type: ignore[attr-defined]
-    line.send((None, "end", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", 0.0))  # type: ignore[attr-defined]
+    hdf5_apart.close()  # so that what its process took is known here
+    peak = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    line.send((None, "end", f"{peak}", 0.0))  # type: ignore[attr-defined]
 
 
 def run(name: str, first: int, end: int, seed: int, keep: Path) -> dict[str, object]:

@@ -183,13 +183,23 @@ def test_hdf5_that_leads_elsewhere_or_announces_terabytes(tmp_path):
                 formats.read(path, format=name, fps=25)
 
 
+def test_an_nwb_file_that_movement_reads_and_whose_groups_cannot_be_walked(tmp_path):
+    """One byte of a group's names is spoilt: looking for the true times failed with RuntimeError."""
+    pytest.importorskip("movement")
+    raw = zlib.decompress((Path(__file__).parent / "data" / "walk.nwb.z").read_bytes())
+    path = tmp_path / "a.nwb"
+    path.write_bytes(raw)
+    with pytest.raises(PoseError, match=r"E3(34|46)"):
+        formats.read(path, format="nwb")
+
+
 def test_reading_other_formats_leaves_no_log_and_no_hook(tmp_path):
     """movement logs names of files into the home folder, and takes over how warnings are shown."""
     pytest.importorskip("movement")
     code = (
         "import warnings; shown = warnings.showwarning\n"
-        "from fidgety.pose.formats import interop\n"
-        "interop._module('movement.io')\n"
+        "from fidgety.pose.formats import hdf5_reading\n"
+        "hdf5_reading.interop_library('movement.io')\n"
         "assert warnings.showwarning is shown\n"
         "import loguru; assert not loguru.logger._core.handlers\n"
     )

@@ -219,7 +219,20 @@ def _inference(pull, joint):
 
 
 def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
-    done = train_final(whole, inner=2, name="both")
+    class KilledError(BaseException):
+        pass
+
+    def kill(_folder):
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        train_final(whole, inner=2, name="both", finish=kill)
+    first = (whole.root / "runs" / "both" / "model.fidgety").read_bytes()
+    finished = []
+    done = train_final(whole, inner=2, name="both", finish=finished.append)
+    assert finished == [done.folder]
+    assert (done.folder / "model.fidgety").read_bytes() == first
+    assert not (done.folder / "members").exists()
     assert (done.members, done.infants, done.abnormal) == (3, 12, 6)
     model = TrainedModel.load(done.folder / "model.fidgety")
     assert len(model.networks) == 3

@@ -221,7 +221,11 @@ def test_a_kill_between_folds_changes_nothing(study, tmp_path):
         cross_validate(study, NAMES, tmp_path / "cut", folds=2, progress=kill)
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "cut" / "folds").rglob("predictions.csv")}
     assert len(kept) == 2
+    for path in kept:  # as if killed while it removed the states of a finished fold
+        (path.parent / "member1").mkdir()
+        (path.parent / "member1" / "last_state.pt").touch()
     assert cross_validate(study, NAMES, tmp_path / "cut", folds=2) == whole
+    assert list(tmp_path.rglob("member*")) == []
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 

@@ -151,8 +151,8 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
             name=given["name"],
             fps=given["fps"],
             channels=None if given["channels"] in (None, "7") else given["channels"],
+            finish=lambda folder: write_record(folder, "train", given, study),
         )
-        write_record(done.folder, "train", given, study)
     click.echo(str(done))
     click.echo(f"Model: {done.folder / 'model.fidgety'}")
 

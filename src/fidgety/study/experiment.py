@@ -240,6 +240,7 @@ def _run(tasks: dict[str, Task], name: str) -> State:
 
     task = tasks[name]
     if (task.folder / "predictions.csv").exists():
+        _tidied(task)  # it may have been killed before that
         return "kept"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so that the number of processes changes no rounding
@@ -278,8 +279,13 @@ def _work(task: Task) -> None:
     )
     write_table(task.folder / "decisions.csv", decisions, Decided)
     write_table(task.folder / "predictions.csv", predictions)
+    _tidied(task)
+
+
+def _tidied(task: Task) -> None:
+    """Remove the states from which a fold goes on, once it is done."""
     for member in (*task.folder.glob("member*"), *task.folder.glob("candidate_*")):
-        shutil.rmtree(member, ignore_errors=True)  # states to go on from; the fold is done
+        shutil.rmtree(member, ignore_errors=True)
 
 
 def _checkpoint(task: Task, fitted: CrossFit, train: list[Example]) -> Checkpoint:

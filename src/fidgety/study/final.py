@@ -10,6 +10,7 @@ cohort's.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from fidgety.study.study import Study, check_classes
 __all__ = ["Final", "final_folder", "train_final"]
 
 MODEL_FILE = "model.fidgety"
+MEMBERS = "members"  # what a killed run goes on from
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def train_final(
     fps: float | None = None,
     channels: str | None = None,
     workers: int | Engine = 1,
+    finish: Callable[[Path], object] | None = None,
 ) -> Final:
     """Train an ensemble on all infants of a study.
 
@@ -104,6 +107,8 @@ def train_final(
         Folder below ``runs`` of the study, by default ``<method>_final``.
     fps, channels, workers
         As `fidgety.study.experiment.cross_validate`.
+    finish : callable (folder), optional
+        Called with the finished model in the folder; a run that was killed before calls it again.
 
     Raises
     ------
@@ -143,9 +148,7 @@ def train_final(
         Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
         for r in study.recordings
     ]
-    fitted = cross_fit(
-        chosen, examples, inner=inner, seed=seed, error=error, run=folder / "members"
-    )
+    fitted = cross_fit(chosen, examples, inner=inner, seed=seed, error=error, run=folder / MEMBERS)
     infants = [example.infant_id for example in examples]
     labels = np.array([example.label for example in examples])
     auc = auc_interval(fitted.held, labels, infants=infants)
@@ -155,8 +158,10 @@ def train_final(
     )  # fmt: skip
     _write_table(folder, method, fitted, examples)
     save_checkpoint(folder / MODEL_FILE, checkpoint)
+    if finish is not None:
+        finish(folder)
     shutil.rmtree(folder / "sequences", ignore_errors=True)
-    shutil.rmtree(folder / "members", ignore_errors=True)
+    shutil.rmtree(folder / MEMBERS, ignore_errors=True)  # last: without it the run is over
     count = len(set(infants))
     abnormal = len({e.infant_id for e in examples if e.label})
     return Final(folder, len(fitted.networks), count, abnormal, auc, study.simulated)
@@ -214,7 +219,7 @@ def _claim(folder: Path, study: Study, settings: dict[str, Any]) -> None:
         ],
     }
     path = folder / "config.json"
-    if (folder / MODEL_FILE).exists():
+    if (folder / MODEL_FILE).exists() and not (folder / MEMBERS).exists():
         raise StudyError(
             "E275",
             "This run exists",

@@ -7,6 +7,7 @@ by the reader that runs nothing.
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,20 +21,27 @@ from fidgety.pose.formats.source import malformed
 __all__ = ["check_tree", "read_frame"]
 
 MAX_OBJECTS = 20_000
-MAX_VALUES_BYTES = 2 << 30  # of all arrays together, as they would lie in memory
+MAX_VALUES_BYTES = 1 << 30  # of all arrays together, as they would lie in memory
+MIN_VALUES_BYTES = 64 << 20  # that a file of any size may announce
+MAX_PACKED = 1100  # bytes of numbers a byte of the file: no more than deflate can pack
 MAX_DEPTH = 32
 FRAMES = ("df_with_missing", "keypoints")
 
 
-def check_tree(h5py: ModuleType, path: Path) -> None:
+def check_tree(h5py: ModuleType, path: Path) -> int:
     """Refuse a file that leads to other files, or that announces more than it may hold.
+
+    Returns
+    -------
+    int
+        Bytes of all its arrays together, and at least those of its largest piece.
 
     Raises
     ------
     PoseError
         E334 if it does, or is damaged.
     """
-    seen = total = 0
+    seen = total = largest = 0
     try:
         with h5py.File(path, "r") as file:
             left: list[tuple[Any, int]] = [(file, 0)]
@@ -55,12 +63,23 @@ def check_tree(h5py: ModuleType, path: Path) -> None:
                         if item.external or item.is_virtual:
                             malformed(path.name, "its numbers lie in another file")
                         total += int(item.size or 0) * item.dtype.itemsize
-            if total > MAX_VALUES_BYTES:
-                malformed(path.name, f"it announces {total / 2**30:.1f} GiB of numbers")
+                        largest = max(largest, prod(item.chunks or ()) * item.dtype.itemsize)
+        _check_announced(path, max(total, largest))
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
         if hasattr(error, "code"):
             raise
         malformed(path.name, str(error).splitlines()[0][:200] if str(error) else "it is damaged")
+    return max(total, largest)
+
+
+def _check_announced(path: Path, announced: int) -> None:
+    """Refuse more bytes than a pose file has, or than can lie in this one however packed."""
+    size = path.stat().st_size
+    if announced > MAX_VALUES_BYTES or announced > max(MIN_VALUES_BYTES, MAX_PACKED * size):
+        malformed(
+            path.name,
+            f"it announces {announced / 2**30:.1f} GiB of numbers in {size / 2**20:.1f} MiB",
+        )
 
 
 def read_frame(

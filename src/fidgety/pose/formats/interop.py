@@ -1,17 +1,16 @@
-"""HDF5 files of SLEAP and NWB (ndx-pose), through `movement`, and of DeepLabCut."""
+"""HDF5 files of SLEAP and NWB (ndx-pose), through `movement`, and of DeepLabCut.
+
+They are taken apart by a process of its own (`hdf5_apart`); what comes from it is looked at here.
+"""
 
 from __future__ import annotations
 
 import datetime
 import importlib
 import importlib.util
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from fidgety.errors import PoseError
 from fidgety.files import whole_file
 from fidgety.pose.formats.bodies import BodyFrames, pose_of
 from fidgety.pose.formats.deeplabcut import wide_pose
-from fidgety.pose.formats.inert_hdf5 import check_tree, read_frame
+from fidgety.pose.formats.hdf5_apart import ask
+from fidgety.pose.formats.hdf5_reading import interop_library
 from fidgety.pose.formats.joint_names import arrange, layout_named, rows_named
 from fidgety.pose.formats.source import (
     MAX_FRAMES,
@@ -83,20 +83,29 @@ def read_deeplabcut_h5(source: Source, given: Given) -> Pose:
         several individuals, E341 body parts of no layout, E316 no fps.
     """
     fps = check_fps(given.fps)
-    labels, values, index = read_frame(_checked(source), source.path)
+    words, (values, *index) = ask("frame", _checked(source, "h5py"))
+    labels = [tuple(label) for label in words["labels"]]
     if len(values) > MAX_FRAMES:
         too_many_frames(len(values), source.name)
-    return wide_pose(labels, values, index, replace(given, fps=fps), "deeplabcut-h5", source.name)
+    return wide_pose(
+        labels,
+        values,
+        index[0] if index else None,
+        replace(given, fps=fps),
+        "deeplabcut-h5",
+        source.name,
+    )
 
 
-def _checked(source: Source) -> ModuleType:
-    """h5py, after a look at whether the file may be read at all."""
+def _checked(source: Source, *libraries: str) -> Path:
+    """The file, after a look at whether it may be read at all."""
     if source.is_folder or not source.head.startswith(HDF5):
         malformed(source.name, "it is no HDF5 file")
     check_bytes(source.path)
-    h5py = _module("h5py")
-    check_tree(h5py, source.path)
-    return h5py
+    for name in libraries:
+        if importlib.util.find_spec(name) is None:
+            interop_library(name)  # says that it is missing
+    return source.path
 
 
 def write_nwb(pose: Pose, path: Path) -> Path:
@@ -109,7 +118,7 @@ def write_nwb(pose: Pose, path: Path) -> Path:
     PoseError
         E343 if the extra ``interop`` is not installed.
     """
-    movement_io, pynwb = _module("movement.io"), _module("pynwb")
+    movement_io, pynwb = interop_library("movement.io"), interop_library("pynwb")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # other projects' own deprecations
         dataset = movement_io.load_poses.from_numpy(
@@ -120,13 +129,13 @@ def write_nwb(pose: Pose, path: Path) -> Path:
             fps=pose.fps if len(pose) > 1 else 1.0,
             source_software="fidgety",
         ).assign_coords(time=pose.time)
-        details = _module("movement.io.nwb").NWBFileSaveConfig(
+        details = interop_library("movement.io.nwb").NWBFileSaveConfig(
             nwbfile_kwargs={
                 "session_description": "pose of an infant",
                 "session_start_time": UNKNOWN_START,
             }
         )
-        save = _module("movement.io.save_poses")
+        save = interop_library("movement.io.save_poses")
         with whole_file(path) as draft, pynwb.NWBHDF5IO(draft, mode="w") as file:
             file.write(save.to_nwb_file(dataset, details))
     return path
@@ -141,119 +150,48 @@ def _read(source: Source, given: Given, name: str, software: str) -> Pose:
         E343 the extra is missing, E346 movement cannot read the file, E338 several individuals,
         E341 keypoints of no layout, E316 no fps.
     """
-    _checked(source)
-    movement_io = _module("movement.io")
+    path = _checked(source, "h5py", "movement", "pynwb")
     fps = None if name == "nwb" else check_fps(given.fps)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = movement_io.load_dataset(source.path, source_software=software, fps=fps)
-        if name == "nwb":
-            times = _timestamps(source.path, dataset.time.values)
-            dataset = dataset.assign_coords(time=times)
-    except Exception as error:  # whatever the libraries below it raise
-        why = str(error).strip().splitlines()
-        raise PoseError(
-            "E346",
-            f"movement cannot read this as {software}",
-            where=source.name,
-            why=why[0][:200] if why else type(error).__name__,
-            remedy="Check the file in the tool that wrote it, or export it as CSV",
-        ) from error
-    return _pose_of_dataset(dataset, given, name, source.name)
+    words, arrays = ask("dataset", path, software=software, fps=fps)
+    return _pose_of_dataset(words, arrays, given, name, source.name)
 
 
-def _timestamps(path: Path, even: np.ndarray) -> np.ndarray:
-    """The true times (T,) of an NWB file's pose series; `even`, which movement gives, if none."""
-    found: list[np.ndarray] = []
-
-    def visit(name: str, item: Any) -> None:
-        if item.attrs.get("neurodata_type") == "PoseEstimationSeries" and "timestamps" in item:
-            times = item["timestamps"]
-            if times.shape == even.shape:
-                found.append(times[:])
-
-    with _module("h5py").File(path, "r") as file:
-        file.visititems(visit)
-    return found[0] if found else even
-
-
-def _pose_of_dataset(dataset: Any, given: Given, name: str, where: str) -> Pose:
-    individuals = [str(one) for one in dataset.individuals.values]
+def _pose_of_dataset(
+    words: dict[str, Any], arrays: list[np.ndarray], given: Given, name: str, where: str
+) -> Pose:
+    individuals = words["individuals"]
     row = individuals.index(choose_recording(individuals, given.individual, where))
-    if dataset.sizes["time"] > MAX_FRAMES:
-        too_many_frames(dataset.sizes["time"], where)
-    position = dataset.position.transpose("individuals", "time", "keypoints", "space").values[row]
-    confidence = dataset.confidence.transpose("individuals", "time", "keypoints").values[row]
+    positions, confidences, time = arrays
+    if positions.shape[:3] != confidences.shape or time.shape != positions.shape[1:2]:
+        malformed(where, "its points, confidences and times differ in number")
+    if len(time) > MAX_FRAMES:
+        too_many_frames(len(time), where)
+    position, confidence = positions[row], confidences[row]
     if position.shape[-1] < 2:
         malformed(where, "its points have no x and y")
     if np.isnan(confidence).all():
         confidence = np.ones_like(confidence)  # a tool that writes none
     points = np.concatenate([position[..., :2], confidence[..., None]], axis=-1)  # (T, K, 3)
-    names = [str(one) for one in dataset.keypoints.values]
+    names = words["keypoints"]
     skeleton = layout_named(names, given.skeleton, where)
     points = arrange(points.astype(np.float64), rows_named(names, skeleton, where))
     frames = BodyFrames(
         np.arange(len(points)),
         [one[None] for one in points],
         skeleton=skeleton,
-        time=np.asarray(dataset.time.values, dtype=np.float64),
+        time=time,
     )
     return pose_of(frames, given, name, where)
 
 
 def _kind(source: Source) -> str | None:
     """nwb, sleap or deeplabcut by the names inside; "unknown" if that cannot be seen."""
-    if not source.head.startswith(HDF5):
+    if source.is_folder or not source.head.startswith(HDF5):
         return None
-    try:
-        h5py = _module("h5py")
-    except PoseError:
+    if importlib.util.find_spec("h5py") is None:
         return "unknown"
     try:
-        with h5py.File(source.path, "r") as file:
-            keys = set(file)
-            if "nwb_version" in file.attrs:
-                return "nwb"
-    except (OSError, RuntimeError, KeyError, ValueError):
+        words, _ = ask("kind", source.path)
+    except PoseError:
         return "unknown"  # damaged: its reader says so
-    if {"tracks", "node_names"} <= keys or {"metadata", "frames", "points"} <= keys:
-        return "sleap"
-    return "deeplabcut" if {"df_with_missing", "keypoints"} & keys else None
-
-
-def _module(name: str) -> ModuleType:
-    try:
-        with warnings.catch_warnings(), _no_log_of_names():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(name)
-    except ImportError as error:
-        raise PoseError(
-            "E343",
-            f"Reading and writing this format needs {name.partition('.')[0]}",
-            why="the extra 'interop' is not installed",
-            remedy="pip install 'fidgety[interop]'",
-        ) from error
-
-
-@contextmanager
-def _no_log_of_names() -> Iterator[None]:
-    """Keep movement from opening a log in the home folder, which would hold names of recordings.
-
-    Its import also takes over how warnings are shown and adds a logger to standard error.
-    """
-    if "movement" in sys.modules or importlib.util.find_spec("movement") is None:
-        yield
-        return
-    logger = importlib.import_module("loguru").logger
-    show, add = warnings.showwarning, type(logger).add
-    folder = Path.home() / ".movement"
-    stood = folder.exists()
-    type(logger).add = lambda *_, **__: 0  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        type(logger).add = add
-        warnings.showwarning = show
-        if not stood and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    return words["kind"]
