@@ -7,6 +7,9 @@ test on have different seeds. What was simulated and measured is kept in `--work
 goes on where it was stopped (empty it after a change of settings).
 
     OMP_NUM_THREADS=1 python benchmarks/exaggerated.py --work build/exaggerated --level medium
+
+With `--model FILE` (or `simulated-demo`) a trained model is asked instead, on the same infants:
+whom it holds to be abnormal, and whether it says rightly why.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import torch
 
 from fidgety.files import whole_file, write_json
 from fidgety.models.ensemble import logits
+from fidgety.models.trained import TrainedModel
 from fidgety.motion import PoseSequence, pose_sequence
 from fidgety.simulate import DIFFICULTIES, simulate_cohort, simulate_infant
 from fidgety.simulate.cohort import SimulatedRecording
@@ -96,6 +100,7 @@ def main() -> None:
     parser.add_argument("--infants", type=int, default=160, help="to learn from")
     parser.add_argument("--test", type=int, default=400)
     parser.add_argument("--members", type=int, default=1)
+    parser.add_argument("--model", help="a trained model to ask what its risks rest on")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -109,6 +114,9 @@ def main() -> None:
         given.work / f"{level}_exaggerated_{EXAGGERATED_SEED}.npz", exaggerated(100, level)
     )
     shown, patterns = [*shown, *more], np.concatenate([patterns, their])
+    if given.model:
+        told_apart(TrainedModel.load(given.model), shown, patterns, level)
+        return
     normal = np.array([example.label == 0 for example in shown])
     movement = DIFFICULTIES[level].movement
     share = {"sporadic": movement.sporadic_share, "exaggerated": movement.exaggerated_share}
@@ -132,6 +140,19 @@ def main() -> None:
             rows.append([*row, mixture])
         means = " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
         print(f"| `{name}` | {means} | {spent / len(rows):.0f} s |", flush=True)
+
+
+def told_apart(model: TrainedModel, shown: list[Example], patterns: np.ndarray, level: str) -> None:
+    """Print whom of each pattern a model holds to be abnormal, and on what that rests."""
+    found = [model.infer(model.clips(example.sequence)) for example in shown]
+    risks = np.array([one.risk for one in found])
+    parts = np.array([one.parts for one in found], dtype=np.float64)  # (N, 2); NaN: asks one thing
+    print(f"| pattern, {level} | infants | held abnormal | of these, mainly as exaggerated |")
+    print("|---|---|---|---|")
+    for pattern in sorted(set(patterns)):
+        held = (patterns == pattern) & (risks >= 0.5)
+        as_larger = int((parts[held, 1] > parts[held, 0]).sum())
+        print(f"| {pattern} | {(patterns == pattern).sum()} | {held.sum()} | {as_larger} |")
 
 
 def measured(

@@ -18,6 +18,7 @@ from fidgety.models.stam import STAM, STAMConfig
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import pose_sequence
 from fidgety.pose.pose import Pose
+from fidgety.statistics.calibrators import LogisticCalibrator
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,21 @@ def test_a_falling_calibration_is_refused(film):
     model = TrainedModel(checkpoint(calibration=falling), (network(),))
     with pytest.raises(CheckpointError, match=r"E260 .*falls as the score rises"):
         Assessor(model).assess(film)
+
+
+@pytest.mark.parametrize(("raw", "told"), [(1e-6, 1 / 12), (1 - 1e-6, 11 / 12)])
+def test_no_risk_goes_beyond_what_the_cohort_can_show(film, raw, told):
+    """Ten infants were known: the calibration's form alone says one in a million."""
+    calibration = LogisticCalibrator(1.0, 0.0, "platt", 10).to_dict()
+    model = replace_risk(TrainedModel(checkpoint(calibration=calibration), (network(),)), raw)
+    found = Assessor(model).assess(film)
+    assert found.risk_raw == pytest.approx(raw, rel=0.5)
+    assert found.risk == pytest.approx(told)
+    assert found.interval == pytest.approx((told, told))
+    assert found.content["risk_limits"] == pytest.approx([1 / 12, 11 / 12])
+    plain = Assessor(replace_risk(TrainedModel(checkpoint(), (network(),)), raw)).assess(film)
+    assert plain.risk == plain.risk_raw  # a score, no probability
+    assert plain.content["risk_limits"] == [0.0, 1.0]
 
 
 def test_the_threshold_of_the_model_decides(monkeypatch, film):

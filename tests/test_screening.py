@@ -53,12 +53,23 @@ def test_states_summary_and_files(folder, assessor, tmp_path):
     assert {name: row["state"] for name, row in rows.items()} == states
     assert 0 <= float(rows["a"]["low"]) <= float(rows["a"]["risk"]) <= float(rows["a"]["high"]) <= 1
     assert rows["short"]["risk"] == ""
+    assert rows["a"]["absent"] == rows["a"]["exaggerated"] == ""  # STAM asks for no such thing
     assert "usable" in rows["short"]["message"]
     assert rows["broken"]["message"].startswith("E32")
     assert [done for done, *_ in told] == [1, 2, 3, 4]
     for name in ("a", "b", "short"):
         assert (tmp_path / "out" / name / "report.html").exists()
     assert not (tmp_path / "out" / "broken").exists()
+
+
+def test_what_a_risk_rests_on_stands_in_the_summary(folder, tmp_path):
+    inputs = [item for item in find_inputs([folder]) if item.name in ("a", "short")]
+    screen(inputs, Assessor.load("simulated-demo"), tmp_path / "out", interactive=False)
+    rows = summary(tmp_path / "out")
+    asked = json.loads((tmp_path / "out/a/assessment.json").read_text())["rests_on"]
+    assert {key: float(rows["a"][key]) for key in asked} == asked
+    assert set(asked) == {"absent", "exaggerated"}
+    assert rows["short"]["absent"] == rows["short"]["exaggerated"] == ""
 
 
 def test_nothing_is_done_twice(folder, assessor, tmp_path, monkeypatch):

@@ -36,6 +36,7 @@ from fidgety.pose.quality import (
     assess_quality,
     mend,
 )
+from fidgety.settings import to_plain
 from fidgety.statistics import ScopeCheck
 
 __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
@@ -181,8 +182,9 @@ class Assessor:
 
     def _said(self, sequence: PoseSequence, clips: Clips, found: Found) -> dict[str, Any]:
         raw = found.risk
-        risk = float(self.model.calibrated(raw))
-        ends = self.model.calibrated(spread(found, np.random.default_rng(self.seed)))
+        limits = self._limits
+        risk = float(np.clip(self.model.calibrated(raw), *limits))
+        ends = self.model.calibrated(spread(found, np.random.default_rng(self.seed))).clip(*limits)
         # A percentile may miss its own point.
         interval = (min(*ends, risk), max(*ends, risk))
         inside = self.model.rules.scope_of(sequence)
@@ -191,6 +193,7 @@ class Assessor:
         return {
             "risk": risk,
             "risk_raw": raw,
+            "risk_limits": list(limits),
             "interval": [float(bound) for bound in interval],
             "interval_of": "clips drawn anew from this recording; the model is taken as it is"
             if members == 1
@@ -202,7 +205,9 @@ class Assessor:
             if self.model.rules.abstention is None
             else self.model.rules.abstention.error,
             "scope": None if inside is None else _scope(inside),
-            "calibrated": self.model.rules.calibrator is not None,
+            "calibrated": self._calibrated_on is not None,
+            "calibrated_on": self._calibrated_on,
+            "rests_on": _rests_on(found),
             "clips": _clips(clips, found),
             "joints": _joints(sequence, found, self.model.checkpoint.skeleton.joints),
             "movement": movement_of_parts(sequence, self.model.checkpoint.skeleton),
@@ -212,6 +217,24 @@ class Assessor:
                 None if self._random is None else self._random.infer(clips),
             ),
         }
+
+    @property
+    def _calibrated_on(self) -> int | None:
+        """Infants that the calibration was fitted on; None without one."""
+        calibrator = self.model.rules.calibrator
+        return None if calibrator is None else calibrator.infants
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        """Between which a calibrated risk is told: n infants cannot show less than 1 in n + 2.
+
+        The rule of succession (Laplace 1774). Calibrations go beyond, on the strength of their form
+        alone. Scores of a model without calibration are left as they are.
+        """
+        if self._calibrated_on is None:
+            return 0.0, 1.0
+        least = 1 / (self._calibrated_on + 2)
+        return least, 1 - least
 
     @cached_property
     def _random(self) -> TrainedModel | None:
@@ -242,14 +265,6 @@ class Assessor:
 
     def _about(self, pose: Pose, name: str, age_weeks: float | None) -> dict[str, Any]:
         known = self.model.checkpoint
-        cohort = known.cohort
-        trained = None if cohort is None else {
-            "n_infants": cohort.n_infants,
-            "n_abnormal": cohort.n_abnormal,
-            "simulated": cohort.simulated,
-            "age_weeks": None if cohort.age_weeks is None else list(cohort.age_weeks),
-            "sites": list(cohort.sites),
-        }  # fmt: skip
         measured = {k: v for k, v in known.metrics.items() if k != "scores"}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -268,7 +283,7 @@ class Assessor:
             "model": {
                 "name": known.model,
                 "sha256": self.model.digest,
-                "trained": trained,
+                "trained": None if known.cohort is None else to_plain(known.cohort),
                 "profile": known.profile,
                 "metrics": measured,
                 "threshold": self.model.rules.cut,
@@ -313,6 +328,14 @@ def _scope(check: ScopeCheck) -> dict[str, Any]:
         if check.in_scope
         else f"This recording is unlike those the model was trained on, most of all in: {odd}.",
     }
+
+
+def _rests_on(found: Found) -> dict[str, float] | None:
+    """What a model that tells them apart holds to be abnormal, before calibration."""
+    if found.parts is None:
+        return None
+    absent, exaggerated = found.parts
+    return {"absent": absent, "exaggerated": exaggerated}
 
 
 def _clips(clips: Clips, found: Found) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fidgety.assess import Assessment, Assessor
 from fidgety.report import write_report
+from fidgety.report.words import chance
 from fidgety.simulate import simulate_infant, simulate_study
 from fidgety.study.preparing import prepare_study
 from fidgety.study.runs import Validation, train_run, validate_run
@@ -84,9 +85,10 @@ def run_demo(
     if assessment.risk is None:
         say(f"A new simulated infant ({truth}) was refused by the quality gate")
     else:
-        low, high = assessment.interval or (float("nan"), float("nan"))
+        ends = assessment.interval or (assessment.risk, assessment.risk)
+        risk, low, high = (chance(value) for value in (assessment.risk, *ends))
         say(
-            f"A new simulated infant ({truth}): risk {assessment.risk:.2f} "
-            f"({low:.2f} to {high:.2f}), {str(assessment.decision).replace('_', ' ')}"
+            f"A new simulated infant ({truth}): risk {risk} "
+            f"({low} to {high}), {str(assessment.decision).replace('_', ' ')}"
         )
     return DemoResult(model, report, run.validation, test, assessment)

@@ -41,6 +41,8 @@ SUMMARY = (
     "risk",
     "low",
     "high",
+    "absent",
+    "exaggerated",
     "usable_s",
     "message",
 )
@@ -59,8 +61,8 @@ class Screened:
         Holds ``assessment.json`` and ``report.html``.
     assessment : dict or None
         What ``assessment.json`` says in sum: whether the model learnt from simulated infants,
-        verdict and reasons, risk, interval, decision. All else is left on the disk, so that many
-        recordings need little memory. None if it failed.
+        verdict and reasons, risk, interval, decision and what it rests on. All else is left on the
+        disk, so that many recordings need little memory. None if it failed.
     kept : bool
         It was there already, from the same recording and model.
     error : FidgetyError or None
@@ -223,7 +225,9 @@ def _outline(content: dict[str, Any]) -> dict[str, Any]:
         {key: reason.get(key) for key in ("code", "severity", "text")}
         for reason in content["quality"].get("reasons") or ()
     ]
-    told = {key: content.get(key) for key in ("risk", "risk_raw", "interval", "decision")}
+    told = {
+        key: content.get(key) for key in ("risk", "risk_raw", "interval", "decision", "rests_on")
+    }
     trained = (content.get("model") or {}).get("trained")
     model = {"trained": trained and {"simulated": trained.get("simulated")}}
     return {"model": model, "quality": quality, **told}
@@ -344,6 +348,7 @@ def _write_summary(path: Path, results: Sequence[Screened]) -> None:
         content = result.assessment or {}
         quality = content.get("quality", {})
         low, high = content.get("interval") or (None, None)
+        asked = content.get("rests_on") or {}
         reasons = "; ".join(reason["text"] for reason in quality.get("reasons", ()))
         table.writerow(
             [
@@ -354,6 +359,8 @@ def _write_summary(path: Path, results: Sequence[Screened]) -> None:
                 content.get("risk"),
                 low,
                 high,
+                asked.get("absent"),
+                asked.get("exaggerated"),
                 quality.get("usable_seconds"),
                 str(result.error) if result.error else reasons,
             ]

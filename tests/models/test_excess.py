@@ -10,6 +10,7 @@ from test_additive import FPS, clips, network, recording
 
 from fidgety.models.additive import Additive, AdditiveConfig
 from fidgety.models.checkpoint import Checkpoint, save_checkpoint
+from fidgety.models.ensemble import Ensemble
 from fidgety.models.excess import Excess, either
 from fidgety.models.export import export_onnx
 from fidgety.models.inference import MixedWindow, infer
@@ -87,6 +88,42 @@ def test_what_belongs_to_no_clip_is_spread_evenly_and_changes_no_order():
     assert (share[~seen] == 0).all()
     for clip, there in zip(share, seen, strict=True):
         np.testing.assert_allclose(clip[there], rest[0] / there.sum(), atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["mean", "max"])
+@pytest.mark.parametrize("far", [-3.0, 0.0, 12.0])
+def test_what_the_risk_rests_on_is_told_apart(rule, far):
+    """Against the network's own two logits, of each window by itself."""
+    model = network(exaggeration=2.0)
+    assert model.excess is not None
+    with torch.no_grad():
+        model.bias += 1.0
+        model.excess.measure.bias.fill_(far)
+    parts = split(recording(), ClipConfig(2.0, 1.0))
+    found = infer(model, parts, WindowConfig(8.0, 2.0), rule)
+    asked = []
+    for window in found.windows:
+        assert isinstance(window, MixedWindow)
+        vectors = torch.as_tensor(window.vectors)[None]
+        with torch.no_grad():
+            absent, _ = model._absent(vectors, None)
+            exaggerated = model.excess.logit(model._normed(model._means(vectors, None)[0]))
+        asked.append([float(absent.sigmoid()), float(exaggerated.sigmoid())])
+        assert window.parts == pytest.approx(asked[-1], abs=2e-6)
+        one_or_other = 1 - (1 - window.parts[0]) * (1 - window.parts[1])
+        assert one_or_other == pytest.approx(expit(float(window.logit())), abs=1e-6)
+    assert found.parts is not None
+    if rule == "mean":
+        assert found.parts == pytest.approx(np.mean(asked, axis=0), abs=2e-6)
+    else:
+        assert list(found.parts) in [pytest.approx(one, abs=2e-6) for one in asked]
+    assert Ensemble((found, found)).parts == pytest.approx(found.parts)
+
+
+def test_a_network_of_one_question_rests_on_no_other():
+    found = infer(network(), split(recording(), ClipConfig(2.0, 1.0)))
+    assert found.parts is None
+    assert Ensemble((found,)).parts is None
 
 
 def swinging(infants: range, size: float | None = None) -> list[Example]:

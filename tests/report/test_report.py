@@ -18,7 +18,7 @@ from report_sample import refused_assessment, sample_assessment, undecided_asses
 
 from fidgety.errors import FileError
 from fidgety.report import page as report_page_module
-from fidgety.report import write_report
+from fidgety.report import words, write_report
 from fidgety.report.reading import ASSESSMENT
 
 render_report = partial(report_page_module.render_report, interactive=False)
@@ -44,7 +44,12 @@ def value_at(assessment: dict[str, Any], key: str) -> Any:
 
 def shown(text: str) -> tuple[float, float]:
     """A number as it is printed, and half a unit of its last place."""
-    text = text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ").replace(",", "")
+    text = (
+        text.lstrip("<>")
+        .replace("\N{MINUS SIGN}", "-")
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .replace(",", "")
+    )
     number, percent = text.removesuffix(" %").strip(), text.endswith("%")
     minutes, _, seconds = number.rpartition(":")
     decimals = len(seconds.partition(".")[2])
@@ -217,6 +222,40 @@ def test_the_interval_says_of_what_it_is(sample: dict[str, Any]) -> None:
     page = parse(render_report(sample))
     assert sample["interval_of"] in page.one("section", id="risk").one("figcaption").text
     assert sample["model"]["notes"][0] in page.one("section", id="reading").text
+
+
+def test_a_risk_of_the_whole_is_not_explained_by_its_moments(sample: dict[str, Any]) -> None:
+    said = "This risk rests on movements larger than usual in the recording as a whole."
+    for absent, exaggerated, whole in (
+        (0.34, 0.02, False), (0.02, 0.97, True), (0.3, 0.4, False), (0.99, 0.98, False),
+    ):  # fmt: skip
+        sample["rests_on"] = {"absent": absent, "exaggerated": exaggerated}
+        page = parse(render_report(sample))
+        assert f"Are they exaggerated, larger than usual: {exaggerated}" in page.text
+        assert (said in page.text) == whole
+        assert ("This risk rests on the second." in page.text) == whole
+    del sample["rests_on"]  # of a model that asks one question
+    text = parse(render_report(sample)).text
+    assert "two questions" not in text
+    assert said not in text
+
+
+def test_no_risk_is_told_as_certain(sample: dict[str, Any]) -> None:
+    limits = sample["risk_limits"] = [1 / 402, 401 / 402]
+    sample.update(
+        calibrated_on=400, risk=limits[1], interval=[0.9949, limits[1]], decision="abnormal"
+    )
+    text = parse(render_report(sample)).text
+    assert "Risk >0.99, interval 0.99 to >0.99" in text
+    assert "no risk below 0.0025 or above 0.9975 can be known" in text
+    sample.update(risk=0.5, interval=[0.4, 0.6])
+    assert "can be known" not in parse(render_report(sample)).text
+
+
+def test_chances_in_words() -> None:
+    told = {0.0: "<0.01", 0.0049: "<0.01", 0.005: "0.01", 0.3128: "0.31", 0.9949: "0.99",
+            0.995: ">0.99", 1.0: ">0.99"}  # fmt: skip
+    assert {value: words.chance(value) for value in told} == told
 
 
 def test_out_of_scope_gives_no_numbers_of_infants(sample: dict[str, Any]) -> None:

@@ -61,6 +61,7 @@ def environment() -> Environment:
         "words": words.joint_words,
         "percent": lambda value: words.percent(value, 0),
         "told": _told,
+        "chance": lambda value: "–" if value is None else words.chance(value),
         "two": lambda value: "–" if value is None else words.fixed(value, 2),
     }
     made.globals |= {

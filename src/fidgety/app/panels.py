@@ -26,7 +26,8 @@ KEPT = 32  # rendered assessments in memory, about 0.1 MB each; the others are r
 VIEWS: dict[str, bool | None] = {"whole": None, "attention": True, "measured": False}
 # What neither tells nor hints at the side a model takes; all else is hidden, also what is new.
 SILENT = ("schema_version", "research_use_only", "created", "input", "versions", "quality",
-          "movement", "warnings", "calibrated", "interval_of", "stated_error")  # fmt: skip
+          "movement", "warnings", "calibrated", "calibrated_on", "interval_of",
+          "stated_error")  # fmt: skip
 OF_MODEL = ("name", "sha256", "trained", "profile", "threshold", "notes")
 
 

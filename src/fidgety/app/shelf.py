@@ -14,6 +14,7 @@ from fidgety.app.sample import CODE, SAMPLE
 from fidgety.app.store import SETTINGS, Store, new_id, now, put_meta
 from fidgety.errors import AppError
 from fidgety.files import existing, file_error, whole_file
+from fidgety.settings import to_plain
 
 __all__ = ["add_model", "add_sample", "add_shipped", "change_settings", "choose_model", "models"]
 
@@ -134,13 +135,6 @@ def add_sample(store: Store) -> str | None:
 def _card(checkpoint: Any, name: str) -> dict[str, Any]:
     """What a reader must know of a model, from its own file."""
     cohort = checkpoint.cohort
-    trained = None if cohort is None else {
-        "n_infants": cohort.n_infants,
-        "n_abnormal": cohort.n_abnormal,
-        "simulated": cohort.simulated,
-        "age_weeks": None if cohort.age_weeks is None else list(cohort.age_weeks),
-        "sites": list(cohort.sites),
-    }  # fmt: skip
     metrics = {
         key: value
         for key, value in checkpoint.metrics.items()
@@ -154,7 +148,7 @@ def _card(checkpoint: Any, name: str) -> dict[str, Any]:
         "fps": checkpoint.fps,
         "skeleton": checkpoint.skeleton.name,
         "calibrated": checkpoint.calibration is not None,
-        "trained": trained,
+        "trained": None if cohort is None else to_plain(cohort),
         "metrics": metrics,
         "scores": checkpoint.metrics.get("scores"),
         "notes": list(checkpoint.notes),

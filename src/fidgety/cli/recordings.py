@@ -122,24 +122,18 @@ def assess_command(
     inputs: tuple[Path | str, ...],
     model: Path | str,
     out: Path | str,
-    age_weeks: float | None,
     format: str,
-    skeleton: str | None,
-    fps: float | None,
-    size: tuple[int, int] | None,
     individual: str | None,
-    backend: str,
     weights: Path | None,
     region: str | None,
     start: float | None,
     end: float | None,
     overlay: bool,
     privacy: Privacy,
-    interactive: bool,
-    pdf: bool,
     engine: str,
     workers: int | None,
     cluster: str | None,
+    **given: Any,
 ) -> None:
     """Assess recordings: films, pose files, or folders of them. Research use only.
 
@@ -170,17 +164,11 @@ def assess_command(
             found,
             assessor,
             folder,
-            age_weeks=age_weeks,
-            skeleton=skeleton,
-            fps=fps,
-            size=size,
-            backend=backend,
             estimator_options=_estimator_options(weights, region, (start, end)),
             overlay=privacy if overlay else None,
-            interactive=interactive,
-            pdf=pdf,
             workers=working,
             progress=told,
+            **given,
         )
     for result in results:
         click.echo(_line(result, out), err=result.error is not None)
@@ -282,6 +270,7 @@ def doctor_command(
 
 def _line(result: Any, out: Path | str) -> str:
     from fidgety.remote import shown
+    from fidgety.report.words import chance
 
     if result.error is not None:
         return f"{result.name}: {result.error}"
@@ -291,12 +280,12 @@ def _line(result: Any, out: Path | str) -> str:
     if result.state == "refused":
         reasons = " ".join(r["text"] for r in quality["reasons"] if r["severity"] == "refuse")
         return f"{result.name}: refused. {reasons} Report: {where}"
-    low, high = content["interval"]
+    risk, low, high = (chance(value) for value in (content["risk"], *content["interval"]))
     trained = content["model"]["trained"]
     kind = " (model trained on simulated infants)" if trained and trained["simulated"] else ""
     decision = str(content["decision"]).replace("_", " ")
     return (
-        f"{result.name}: risk {content['risk']:.2f} ({low:.2f} to {high:.2f}), {decision}, "
+        f"{result.name}: risk {risk} ({low} to {high}), {decision}, "
         f"quality {quality['verdict']}{kind}. Report: {where}"
     )
 

@@ -68,6 +68,15 @@ class Ensemble:
         return None if any(bias is None for bias in found) else float(np.mean(found))  # type: ignore[arg-type]
 
     @cached_property
+    def parts(self) -> tuple[float, float] | None:
+        """Chances by the clips and by the whole, as `risk` the members' mean on the logit scale."""
+        found = [member.parts for member in self.members]
+        if any(part is None for part in found):
+            return None
+        clips, whole = pooled(np.array(found))
+        return float(clips), float(whole)
+
+    @cached_property
     def clip_attention(self) -> NDArray[np.float64]:
         """Mean attention (K,); sums to 1."""
         return np.mean([member.clip_attention for member in self.members], axis=0)

@@ -125,6 +125,16 @@ class MixedWindow(AttendedWindow):
         own = self.attention * self.pull
         return own + (float(self.logit()) - self.bias - own.sum()) / len(own)
 
+    @cached_property
+    def parts(self) -> tuple[float, float]:
+        """Chances that the window is abnormal by its clips, and by the part of all together.
+
+        The network holds a window abnormal if either is so; of both and the logit, one follows.
+        """
+        of_clips = self.bias + float((self.attention * self.pull).sum())
+        both_not = np.logaddexp(0.0, of_clips) - np.logaddexp(0.0, float(self.logit()))  # at most 0
+        return float(expit(of_clips)), float(-np.expm1(min(both_not, 0.0)))
+
 
 Window = SummedWindow | AttendedWindow | MixedWindow
 
@@ -185,6 +195,20 @@ class Inference:
         else:
             found = np.where(there, risks, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         return np.where(there.any(axis=0), found, np.nan)
+
+    @cached_property
+    def parts(self) -> tuple[float, float] | None:
+        """Mean chances over the windows, by their clips and by the whole; None of other networks.
+
+        Of the window with the highest risk for the rule "max".
+        """
+        found = [window.parts for window in self.windows if isinstance(window, MixedWindow)]
+        if len(found) < len(self.windows):
+            return None
+        if self.aggregation == "max":
+            return found[int(np.argmax([float(window.logit()) for window in self.windows]))]
+        clips, whole = np.mean(found, axis=0)
+        return float(clips), float(whole)
 
     @cached_property
     def clip_attention(self) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ REFUSED_PANELS = ("quality", "risk", "reading")
 PREVALENCES = (0.1, 0.02, 0.002)  # offered beside that of the cohort
 NOT_GIVEN = Markup('<span class="absent">not given</span>')
 FORMS = {
-    "risk": lambda v: words.fixed(v, 2),
+    "risk": words.chance,
     "change": lambda v: words.fixed(v, 3),
     "one": lambda v: words.fixed(v, 1),
     "two": lambda v: words.fixed(v, 2),
@@ -163,6 +163,7 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         "created": _moment(whole["created"]),
         "risk_scale": None if risk is None else draw_risk_scale(whole),
         "odds": _odds(whole),
+        "of_whole": _of_whole(whole),
         "timeline": _timeline(whole),
         "body": _body(whole["joints"]),
         "check": draw_check(whole["explanation_check"]),
@@ -175,6 +176,12 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         "cohort_figure": cohort_figure(scores, risk) if scores else None,
         "version": whole["versions"].get("fidgety") or "",
     }
+
+
+def _of_whole(whole: dict[str, Any]) -> bool:
+    """Whether the risk rests on the recording as a whole, which no map of moments explains."""
+    absent, exaggerated = whole["rests_on"]["absent"], whole["rests_on"]["exaggerated"]
+    return absent is not None and exaggerated is not None and exaggerated > max(absent, 0.5)
 
 
 def _odds(whole: dict[str, Any]) -> dict[str, Any] | None:

@@ -62,12 +62,15 @@ ASSESSMENT: dict[str, Any] = {
     },
     "risk": float,
     "risk_raw": float,
+    "risk_limits": (float, float),
     "interval": (float, float),
     "interval_of": str,
     "decision": str,
     "decision_reason": str,
     "cannot_say_zone": (float, float),
     "calibrated": bool,
+    "calibrated_on": float,
+    "rests_on": {"absent": float, "exaggerated": float},
     "scope": {"in_scope": bool, "score": float, "limit": float, "text": str},
     "clips": [
         {

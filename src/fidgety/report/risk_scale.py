@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fidgety.report.svg import drawing, el, linear
-from fidgety.report.words import fixed
+from fidgety.report.words import chance, fixed
 
 __all__ = ["draw_hundred", "draw_risk_scale"]
 
@@ -34,8 +34,8 @@ def draw_risk_scale(whole: dict[str, Any]) -> Markup:
     if interval:
         shapes.append(_interval(x, interval))
     shapes.append(_marker(x, risk))
-    told = f"The risk is {fixed(risk)} on a scale from 0 to 1"
-    told += f", interval {fixed(interval[0])} to {fixed(interval[1])}" if interval else ""
+    told = f"The risk is {chance(risk)} on a scale from 0 to 1"
+    told += f", interval {chance(interval[0])} to {chance(interval[1])}" if interval else ""
     told += f"; the cannot-say zone is {fixed(zone[0])} to {fixed(zone[1])}" if zone else ""
     told += f"; the threshold is {fixed(threshold)}" if threshold is not None else ""
     return drawing(
@@ -108,7 +108,7 @@ def _marker(x: Any, risk: float) -> Markup:
         "g",
         el("line", class_="stem", x1=at, x2=at, y1=48.0, y2=middle),
         el("circle", class_="marker", cx=at, cy=middle, r=10),
-        el("text", fixed(risk), class_="value", x=at, y=38.0, text_anchor=anchor),
+        el("text", chance(risk), class_="value", x=at, y=38.0, text_anchor=anchor),
     )
 
 

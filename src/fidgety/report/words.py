@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 __all__ = [
+    "chance",
     "clock",
     "count_of",
     "fixed",
@@ -26,6 +27,13 @@ def fixed(value: float, digits: int = 2) -> str:
 def percent(value: float, digits: int = 1) -> str:
     """A share as a percentage: ``12.5 %`` (with a no-break space)."""
     return f"{fixed(100 * value, digits)}\N{NO-BREAK SPACE}%"
+
+
+def chance(value: float) -> str:
+    """A probability with two decimals, which never says 0 or 1: ``0.31``, ``<0.01``, ``>0.99``."""
+    if 0 <= value < 0.005:
+        return "<0.01"
+    return ">0.99" if 0.995 <= value <= 1 else fixed(value)
 
 
 def clock(seconds: float, digits: int = 0) -> str:

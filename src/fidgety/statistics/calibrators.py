@@ -56,6 +56,11 @@ _INTERCEPT = (np.zeros(1), np.ones(1))
 class Calibrator(Protocol):
     """Turns scores into risks, and itself into plain JSON."""
 
+    @property
+    def infants(self) -> int:
+        """Infants that it was fitted on."""
+        ...
+
     def probability(self, score: ArrayLike) -> Floats:
         """Risk of each score, same shape; NaN stays NaN."""
         ...
