@@ -9,7 +9,6 @@ E8xx the review app.
 from __future__ import annotations
 
 import warnings
-from typing import ClassVar
 
 __all__ = [
     "AppError",
@@ -43,7 +42,7 @@ class FidgetyError(Exception):
         What to do next, as one or two sentences without the final full stop.
     """
 
-    exit_status: ClassVar[int] = 2
+    exit_status: int = 2
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from fidgety.engines import Engine, engine_of
 from fidgety.errors import ConfigError, FidgetyWarning, StudyError
 from fidgety.files import make_folder, write_json
 from fidgety.models.checkpoint import Checkpoint, save_checkpoint
-from fidgety.study.batch import Outcome, State, run_batch
+from fidgety.study.batch import BatchReport, Outcome, State, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import CrossFit, cross_fit, infants_needed, seed_below
 from fidgety.study.examples import Example
@@ -220,16 +220,18 @@ def examples_by_profile(task: Task, infants: Sequence[str]) -> list[Example]:
 
 
 def refuse_failures(outcomes: Sequence[Outcome], what: str) -> None:
-    """Raise E272 if any failed, naming them; pass on the warnings of the others."""
+    """Raise E272 if any failed, with their exit status; pass on the warnings of the others."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
-        raise StudyError(
+        error = StudyError(
             "E272",
             f"{len(failed)} of {len(outcomes)} {what} failed: "
             + listing(outcome.name for outcome in failed),
             why=str(failed[0].error),
             remedy="The others are kept; mend the cause and run the same command again",
         )
+        error.exit_status = BatchReport(tuple(failed)).exit_status
+        raise error
     for text in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
         warnings.warn(text, FidgetyWarning, stacklevel=3)
 
