@@ -15,7 +15,7 @@ from small_studies import cohort, study_of, write_study
 from fidgety.assess import Assessor
 from fidgety.errors import ConfigError, PoseError, StudyError
 from fidgety.models.ensemble import Ensemble
-from fidgety.models.inference import Inference, SummedWindow
+from fidgety.models.inference import Inference, MixedWindow, SummedWindow
 from fidgety.models.quantiles import QuantileRegression
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import ClipConfig, WindowConfig
@@ -206,6 +206,34 @@ def test_an_explanation_that_knows_the_truth_scores_one_and_a_blind_one_a_half()
     at = 2  # a fifth of the clips
     assert found["deletion contribution"][at] > 2 * found["random_deletion contribution"][at]
     assert "clip_auc attention" not in measures_of(right, blind, np.zeros((40, 18)), rng, 0.0)
+    # The mean of all is -0.1 with the bias, of the first fifth alone -1.9.
+    assert found["answer_kept_20 contribution"] == 1
+    assert found["insertion_gain_20 contribution"] == pytest.approx(1.8, abs=0.5)
+    assert not [name for name in found if "_sum " in name]
+
+
+class _Crowd:
+    """Adds to the mean pull what of all clips is lacking: few clips look abnormal."""
+
+    whole = True
+
+    def attend(self, vectors, count):
+        mean = (count * vectors[..., 0]).sum(axis=-1) / count.sum(axis=-1)
+        return mean + 4.0 * (1 - count.mean(axis=-1)), count
+
+
+def test_what_clips_alone_say_is_told_apart_from_what_the_whole_recording_says():
+    pull = np.where(np.arange(40) < 8, -3.0, -1.0)
+    window = MixedWindow(
+        np.arange(40), np.full(40, 1 / 40), pull[:, None].astype(np.float32), _Crowd(), pull, 0.0
+    )  # type: ignore[arg-type]
+    one = Inference((window,), np.full((40, 18), 1 / 18), "mean")
+    found = measures_of(one, one, None, np.random.default_rng(0), one.logit)
+    # -1.4 for all, -3 + 3.2 for the first fifth alone, about -1.4 + 3.2 for a random one.
+    assert found["answer_kept_20 contribution"] == found["random_kept_20 contribution"] == 0
+    assert found["insertion_gain_20 contribution"] == pytest.approx(1.6, abs=0.3)
+    assert found["answer_kept_20_sum contribution"] == found["random_kept_20_sum contribution"] == 1
+    assert found["insertion_gain_20_sum contribution"] == pytest.approx(1.6, abs=0.3)
 
 
 def _inference(pull, joint):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy.special import logit as log_odds
 from scipy.stats import spearmanr
 
 from fidgety.files import file_error
-from fidgety.models.ensemble import Found
+from fidgety.models.ensemble import Ensemble, Found
 from fidgety.models.explain import changes_without
+from fidgety.models.inference import MixedWindow, SummedWindow
 from fidgety.motion import Clips
 from fidgety.statistics import roc_auc
 
@@ -21,6 +25,7 @@ __all__ = ["FRACTIONS", "measures_of", "truth_of_clips"]
 COVERED = (0.2, 0.8)  # share of a recording that bouts cover, for its clips to be ranked
 PRESENT = 0.5  # amount of fidgety movement that counts as movement
 FRACTIONS = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
+FIRST = 0.2  # share of the clips that are looked at alone
 
 
 def truth_of_clips(study: Path, recording: str, clips: Clips) -> NDArray[np.float64] | None:
@@ -81,6 +86,10 @@ def measures_of(
             measures[f"{kind} {name}"] = curve
         if truth is not None:
             measures |= _against_truth(name, clip[name], other[name], parts[name], truth, usable)
+    measures |= _alone(found, "", usable, rng)
+    by_clips = _sum_of_clips(found)
+    if by_clips is not None:
+        measures |= _alone(by_clips, "_sum", usable, rng)
     if found.exact:
         total = float(found.clip_contribution.sum()) + float(found.bias or 0.0)
         measures["contribution_sum_error contribution"] = abs(total - logit)
@@ -120,17 +129,60 @@ def _against_truth(
     return found
 
 
+def _alone(
+    found: Found, suffix: str, usable: NDArray[np.intp], rng: np.random.Generator
+) -> dict[str, float]:
+    """What the first fifth of the clips, in order of the explanation, and a random one say alone.
+
+    On the logit scale, towards the side that the whole recording is on.
+    """
+    side = 1.0 if found.risk >= 0.5 else -1.0
+    count = max(1, round(FIRST * len(usable)))
+    draws = [rng.permutation(usable)[:count] for _ in range(20)]
+    random = side * _logit_of(found, draws)
+    measures: dict[str, float] = {}
+    for name, score in _scores(found).items():
+        first = usable[np.argsort(-score[usable], kind="stable")][:count]
+        said = float(side * _logit_of(found, [first])[0])
+        measures[f"answer_kept_20{suffix} {name}"] = float(said > 0)
+        measures[f"random_kept_20{suffix} {name}"] = float((random > 0).mean())
+        measures[f"insertion_gain_20{suffix} {name}"] = said - float(random.mean())
+    return measures
+
+
+def _logit_of(found: Found, kept: Sequence[NDArray[np.intp]]) -> NDArray[np.float64]:
+    """Logit (n,) of the raw risk with some of the clips alone, each time others."""
+    counts = np.zeros((len(kept), len(found.clip_attention)))
+    for row, clips in zip(counts, kept, strict=True):
+        row[clips] = 1
+    return log_odds(np.clip(found.risk_with(counts), 1e-12, 1 - 1e-12))
+
+
+def _scores(found: Found) -> dict[str, NDArray[np.float64]]:
+    """Scores (K,) to order clips by: attention; how much they speak for what was said."""
+    side = 1.0 if found.risk >= 0.5 else -1.0
+    return {"attention": found.clip_attention, "contribution": side * found.clip_contribution}
+
+
+def _sum_of_clips(found: Found) -> Found | None:
+    """The same without what belongs to a recording as a whole; None where nothing does."""
+    members = found.members if isinstance(found, Ensemble) else (found,)
+    if not any(isinstance(window, MixedWindow) for one in members for window in one.windows):
+        return None
+    alone = tuple(
+        replace(one, windows=tuple(
+            SummedWindow(w.rows, w.attention, w.pull, w.bias) if isinstance(w, MixedWindow) else w
+            for w in one.windows
+        )) for one in members
+    )  # fmt: skip
+    return Ensemble(alone)
+
+
 def _curves_of(
     found: Found, name: str, usable: NDArray[np.intp], rng: np.random.Generator
 ) -> dict[str, list[float]]:
-    """Change of the risk as clips are left out, and distance from it as they alone are kept.
-
-    In order of the explanation: attention by size, contributions by how much they speak for what
-    was said.
-    """
-    score = found.clip_attention
-    if name == "contribution":
-        score = found.clip_contribution * (1.0 if found.risk >= 0.5 else -1.0)
+    """Change of the risk as clips are left out, and distance from it as they alone are kept."""
+    score = _scores(found)[name]
     order = usable[np.argsort(-score[usable], kind="stable")]
     counts = [round(fraction * len(order)) for fraction in FRACTIONS]
     out = [min(n, len(order) - 1) for n in counts[:-1]]  # never all

@@ -34,6 +34,7 @@ from fidgety.study.study import Study
 __all__ = ["ExplanationScores", "explanation_scores"]
 
 FILE = "explanations"
+VERSION = 2  # of what is measured: kept rows of another one are made anew
 MEANING = {
     "clip_auc": "clips with fidgety movement ranked above clips without, within a recording that "
     "bouts cover by 20 to 80 %",
@@ -43,8 +44,15 @@ MEANING = {
     "ranked above the others",
     "deletion_ratio_20": "change of the risk without the first 20 % of clips, over that without a "
     "random 20 %",
-    "insertion_ratio_20": "distance from the whole risk with a random 20 % of clips alone, over "
-    "that with the first 20 %",
+    "answer_kept_20": "share of answers that stand (raw risk on the same side of a half) with the "
+    "first 20 % of clips alone",
+    "random_kept_20": "the same with a random 20 % alone",
+    "insertion_gain_20": "by how much the logit speaks more for the answer with the first 20 % of "
+    "clips alone than with a random 20 % alone",
+    "answer_kept_20_sum": "answer_kept_20 of the sum over clips, without what belongs to the "
+    "recording as a whole",
+    "random_kept_20_sum": "random_kept_20, likewise",
+    "insertion_gain_20_sum": "insertion_gain_20, likewise",
     "randomised_clip_auc": "clip_auc of the same networks with random weights, other ones in each "
     "fold: an untrained network reacts to movement too, to either side by chance",
     "randomised_correlation": "rank correlation of clip scores with those of random weights: near "
@@ -186,7 +194,7 @@ class _Work:
         return self.root / FILE / f"{item.replace(' ', '_')}.json"
 
     def _key(self) -> list[Any]:
-        return [self.seed, file_digest(self.root / "predictions.csv")]
+        return [VERSION, self.seed, file_digest(self.root / "predictions.csv")]
 
 
 def _summary(model: str, rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
@@ -204,16 +212,15 @@ def _summary(model: str, rows: list[dict[str, Any]], seed: int) -> list[dict[str
             value = _mean(held, seed)
             found.append(_row(model, measure, explanation, value, len({i for i, _ in held})))
     at = FRACTIONS.index(0.2)
-    for kind, index in (("deletion", at), ("insertion", at - 1)):
-        for explanation in ("attention", "contribution"):
-            pairs = [
-                (r["infant_id"], r[f"{kind} {explanation}"][index],
-                 r[f"random_{kind} {explanation}"][index]) for r in rows
-            ]  # fmt: skip
-            ratio = _ratio(pairs, seed, upside_down=kind == "insertion")
-            if ratio is not None:
-                infants = len({pair[0] for pair in pairs})
-                found.append(_row(model, f"{kind}_ratio_20", explanation, ratio, infants))
+    for explanation in ("attention", "contribution"):
+        pairs = [
+            (r["infant_id"], r[f"deletion {explanation}"][at],
+             r[f"random_deletion {explanation}"][at]) for r in rows
+        ]  # fmt: skip
+        ratio = _ratio(pairs, seed)
+        if ratio is not None:
+            infants = len({pair[0] for pair in pairs})
+            found.append(_row(model, "deletion_ratio_20", explanation, ratio, infants))
     return found
 
 
@@ -249,13 +256,12 @@ def _mean(rows: Sequence[tuple[str, float]], seed: int) -> tuple[float, float, f
 
 
 def _ratio(
-    rows: Sequence[tuple[str, float, float]], seed: int, upside_down: bool
+    rows: Sequence[tuple[str, float, float]], seed: int
 ) -> tuple[float, float, float] | None:
     """Ratio of the means of the explanation's and of random changes."""
 
     def of(pair: NDArray[np.float64]) -> float:
-        one, two = (pair[1], pair[0]) if upside_down else (pair[0], pair[1])
-        return float(one / two) if two > 0 else np.nan
+        return float(pair[0] / pair[1]) if pair[1] > 0 else np.nan
 
     if not rows:
         return None
