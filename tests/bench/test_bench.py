@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
-from fidgety.bench import bench, table
+from fidgety.bench import bench, draw_growth, table
+from fidgety.bench.epochs import Epochs, FromDisk
 from fidgety.bench.plain import plain_form, plain_risks
 from fidgety.bench.with_pandas import by_column, by_group
+from fidgety.cli.benching import bench_command
 from fidgety.errors import PoseError
 from fidgety.models.inference import infer
 from fidgety.models.shared_frames import runner_of
 from fidgety.models.stam import STAM, STAMConfig
 from fidgety.motion import ClipConfig, PoseSequence, WindowConfig, pose_sequence, split
 from fidgety.simulate import simulate_infant
+from fidgety.study.examples import Example, windows_of
+from fidgety.study.sequences import read_sequence
+from fidgety.study.training import NetworkConfig, TrainingConfig
 
 SMALL = STAMConfig(
     widths=(4, 6), z_dim=8, alpha_dim=4, beta_dim=4, masking=True, compress=True, dropout_gcn=0.0
@@ -69,6 +77,38 @@ def test_plain_windows_have_the_same_risks():
     assert len(plain) > 1
     found = infer(runner_of(model), clips, window)
     assert found.risk == pytest.approx(plain.mean(), abs=1e-5)
+
+
+def test_the_plain_loader_reads_the_clips_that_ours_sees(tmp_path):
+    training = TrainingConfig(lr=1e-12, batch_size=8)
+    still = replace(SMALL, dropout_context=0.0)
+    epochs = Epochs(NetworkConfig(model=still, training=training), tmp_path, 2, 60.0)
+    first, _ = FromDisk(epochs.files, 30, 20)[0]
+    recording = read_sequence(epochs.folders[0])
+    (window, *_) = windows_of([Example("i", "i", 0, recording)], ClipConfig(), WindowConfig())
+    np.testing.assert_array_equal(first, window.clips.values(window.rows))
+    # One batch of all windows, weights that stay: the same loss, in whatever order they come.
+    assert len(epochs.files) == 4
+    assert epochs.plain() == pytest.approx(epochs.ours(epochs.same_work), abs=1e-3)
+
+
+def test_growth_is_drawn(tmp_path):
+    curves = {
+        "windows: recording in s": [[75, 0.03], [300, 0.14], [900, 0.4]],
+        "encoding: cores": [[1, 0.016], [2, 0.009]],
+        "epoch: infants": [[8, 0.1], [16, 0.2]],
+    }
+    found = {"growth": curves, "size": "small", "threads": 1}
+    pytest.importorskip("matplotlib")
+    for name in ("growth.png", "growth.svg"):
+        path = draw_growth(found, tmp_path / name)
+        assert path.stat().st_size > 5000
+
+
+def test_curves_need_growth(tmp_path):
+    outcome = CliRunner().invoke(bench_command, ["--curves", str(tmp_path / "a.png")])
+    assert outcome.exit_code == 2
+    assert "give both" in outcome.output
 
 
 @pytest.mark.parametrize("way", [by_column, by_group])

@@ -89,10 +89,10 @@ def test_without_torch_what_needs_it_says_so(command, model, film, study, tmp_pa
 
 @pytest.mark.slow
 def test_bench_measures_and_writes_what_it_measured(run, tmp_path):
-    json_path, plot = tmp_path / "b.json", tmp_path / "roofline.svg"
+    json_path, plot, curves = (tmp_path / name for name in ("b.json", "roof.svg", "grow.svg"))
     said = run(
-        *("bench", "--seconds", 40, "--runs", 1, "--threads", 1, "--growth", 75),
-        *("--json", json_path, "--roofline", plot),
+        *("bench", "--seconds", 40, "--runs", 1, "--threads", 1, "--growth", 75, "--infants", 2),
+        *("--json", json_path, "--roofline", plot, "--curves", curves),
     )
     assert said.status == 0, said
     found = json.loads(json_path.read_text())
@@ -113,6 +113,7 @@ def test_bench_measures_and_writes_what_it_measured(run, tmp_path):
     for curve in found["growth"].values():
         assert all(seconds > 0 for _, seconds in curve)
     assert "<svg" in plot.read_text()
+    assert "<svg" in curves.read_text()
 
 
 def test_bench_refuses_before_it_measures(run, tmp_path, monkeypatch):

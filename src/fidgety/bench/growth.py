@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from fidgety.bench.timing import timed
+from fidgety.files import whole_file
 from fidgety.models.inference import infer
 from fidgety.models.network import Network
 from fidgety.models.shared_frames import runner_of
 from fidgety.motion import ClipConfig, PoseSequence, pose_sequence, split
+from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
 from fidgety.simulate import simulate_infant
 from fidgety.study.examples import Example
 from fidgety.study.training import NetworkConfig, TrainingConfig, fit
 
-__all__ = ["growth", "noise"]
+__all__ = ["draw_growth", "growth", "noise"]
 
 FPS = 30.0
 Curve = list[list[float]]  # pairs of size and seconds
@@ -106,3 +110,43 @@ def _by_infants(network: Network) -> Curve:
         (one,) = timed([lambda e=examples: fit(e, (), config)], 1)
         found.append([infants, one["processor_s"]])
     return found
+
+
+def draw_growth(found: dict[str, Any], path: str | Path) -> Path:
+    """Draw the curves that `bench` found, beside time that grows as the size does; return the path.
+
+    Raises
+    ------
+    VideoError
+        E607 if matplotlib is not installed.
+    FileError
+        E501 to E503 if the system refuses.
+    """
+    plots = library("matplotlib.figure", "plots")
+    curves = found["growth"]
+    figure = plots.Figure(figsize=(10.5, 5.6), layout="constrained")
+    places = figure.subplots(2, -(-len(curves) // 2)).flat
+    for axes, (name, curve) in zip(places, curves.items(), strict=False):
+        size, taken = np.array(curve).T
+        work, _, what = name.partition(": ")
+        cores = what == "cores"
+        even = taken[0] * size[0] / size if cores else taken[-1] * size / size[-1]
+        axes.loglog(size, 1e3 * even, "--", color="#999999")
+        axes.loglog(size, 1e3 * taken, "o-", color="#0072b2")
+        for x, y in zip(size, 1e3 * taken, strict=True):
+            axes.annotate(f"{y:.3g}", (x, y), (0, 6), textcoords="offset points", fontsize=8)
+        axes.set_xticks(size, [f"{x:g}" for x in size])
+        axes.minorticks_off()
+        axes.margins(0.12, 0.2)
+        axes.set_title(work, fontsize=10)
+        axes.set_xlabel(what)
+        axes.set_ylabel("ms of wall time" if cores else "ms of processor time")
+        axes.grid(alpha=0.25)
+    for axes in places:
+        axes.set_axis_off()
+    figure.suptitle(
+        f"{found['size']} network, {found['threads']} threads; dashed: in proportion", fontsize=11
+    )
+    with whole_file(path) as draft:
+        figure.savefig(draft, format=Path(path).suffix.lstrip(".") or "svg")
+    return Path(path)

@@ -40,12 +40,17 @@ def _plain(network: Network) -> OnArrays:
 
 
 class SharedFrames(OnArrays):
-    """Arrays in and arrays out, like its base; and clips by the frames that they share.
+    """Arrays in and arrays out, like its base; clips of a recording by the frames they share.
 
     Parameters
     ----------
     network : STAM
         In evaluation mode, on a processor.
+
+    Attributes
+    ----------
+    norm, first, later
+        Input norm; first block; list of the others.
     """
 
     def __init__(self, network: STAM) -> None:
@@ -53,8 +58,8 @@ class SharedFrames(OnArrays):
         self.clips_at_a_time = 4 * TOGETHER
         first, *later = (block for block in network.blocks if isinstance(block, GraphBlock))
         with torch.inference_mode():
-            self._norm = _Norm(network.input_norm, network.config.channels)
-            self._first, self._later = _Block(first), [_Block(block) for block in later]
+            self.norm = _Norm(network.input_norm, network.config.channels)
+            self.first, self.later = _Block(first), [_Block(block) for block in later]
 
     def encode_of(
         self, clips: Clips, which: NDArray[np.intp]
@@ -69,20 +74,21 @@ class SharedFrames(OnArrays):
         """Clips that take their frames from (F, C, V) by rows (M, T)."""
         network = self.network
         assert isinstance(network, STAM)
-        x, seen = self._norm(frames)  # (V, F, C), (F, V) or None
-        mixed = self._first.of_frames(x).transpose(0, 1).contiguous()  # (F, V, D)
+        x, seen = self.norm(frames)  # (V, F, C), (F, V) or None
+        mixed = self.first.of_frames(x).transpose(0, 1).contiguous()  # (F, V, D)
         x = x.transpose(0, 1).contiguous()  # (F, V, C)
         if seen is not None and bool(seen.all()):
             seen = None  # nothing is left out of means: the shorter way there
         pooled, keep = [], []
         for part in rows.split(TOGETHER):
-            y = self._first.of_clips(x[part], mixed[part])  # (m, T, V, D)
-            for block in self._later:
+            y = self.first.over_time(mixed[part])  # (m, T, V, D)
+            y = self.first.joined(y, x[part])
+            for block in self.later:
                 y = block(y)
             there = None
             if seen is not None:
                 there = seen[part]  # (m, T, V)
-                for block in (self._first, *self._later):
+                for block in (self.first, *self.later):
                     there = block.seen(there)
                 keep.append(there.any(dim=1))
             pooled.append(network.over_time(y, there))
@@ -135,25 +141,27 @@ class _Block:
             self.shift = self.shift + _bias(convolution) * gain + offset
 
     def of_frames(self, x: Tensor) -> Tensor:
-        """Graph and channels, normed: (V, F, D_in) -> (V, F, D); each frame for itself."""
+        """As `mixed`, of frames that lie joint by joint: (V, F, D_in) -> (V, F, D)."""
         V, frames, width = x.shape
         mixed = torch.mm(self.takes, x.view(V, -1)).view(V, -1, frames, width)  # (V, P, F, D_in)
         rows = mixed.transpose(1, 2).reshape(V, frames, -1)
         weight = self.weight.expand(V, -1, -1)
         return torch.baddbmm(self.bias[:, None], rows, weight).clamp_min_(0.0)
 
-    def of_clips(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """Frames of clips, and what came in: (M, T, V, D_in), (M, T, V, D) -> (M, T', V, D)."""
-        y = F.conv2d(
-            mixed.permute(0, 3, 1, 2), self.kernel, self.shift, (self.stride, 1), self.padding
-        ).permute(0, 2, 3, 1)
-        rows = y.reshape(-1, y.shape[-1])
-        taken = x[:, :: self.stride]
+    def over_time(self, mixed: Tensor) -> Tensor:
+        """Convolution over frames: (M, T, V, D) -> (M, T', V, D)."""
+        channels = mixed.permute(0, 3, 1, 2)  # in the layout of `kernels.channels_last`
+        found = F.conv2d(channels, self.kernel, self.shift, (self.stride, 1), self.padding)
+        return found.permute(0, 2, 3, 1).contiguous()
+
+    def joined(self, y: Tensor, x: Tensor) -> Tensor:
+        """Add what came in (M, T, V, D_in) to (M, T', V, D), in place."""
+        rows, taken = y.view(-1, y.shape[-1]), x[:, :: self.stride]
         if self.short is None:
             rows.add_(taken.reshape(rows.shape))
         else:
-            rows.addmm_(taken.reshape(-1, taken.shape[-1]), self.short)
-        return rows.clamp_min_(0.0).view(y.shape)
+            torch.addmm(rows, taken.reshape(-1, taken.shape[-1]), self.short, out=rows)
+        return y.clamp_min_(0.0)
 
     def seen(self, there: Tensor) -> Tensor:
         """What was seen (M, T, V) -> (M, T', V): in a frame, if in one at most a step away."""
@@ -162,13 +170,16 @@ class _Block:
         pooled = F.max_pool2d(there[:, None].float(), (3, 1), (self.stride, 1), (1, 0))
         return pooled[:, 0] > 0
 
+    def mixed(self, x: Tensor) -> Tensor:
+        """Graph and channels, normed: (M, T, V, D_in) -> (M, T, V, D)."""
+        M, T, V, width = x.shape
+        y = torch.matmul(self.takes, x.view(M * T, V, width))  # (M*T, V*P, D_in)
+        y = torch.mm(y.view(M * T * V, -1), self.weight).view(M * T, -1)
+        return y.add_(self.bias.flatten()).clamp_min_(0.0).view(M, T, V, -1)
+
     def __call__(self, x: Tensor) -> Tensor:
         """(M, T, V, D_in) -> (M, T', V, D)."""
-        M, T, V, width = x.shape
-        mixed = torch.matmul(self.takes, x.view(M * T, V, width))  # (M*T, V*P, D_in)
-        y = torch.mm(mixed.view(M * T * V, -1), self.weight).view(M * T, -1)
-        y.add_(self.bias.flatten()).clamp_min_(0.0)
-        return self.of_clips(x, y.view(M, T, V, -1))
+        return self.joined(self.over_time(self.mixed(x)), x)
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
