@@ -6,13 +6,18 @@ import functools
 import importlib.util
 import os
 import signal
+import socket
+import subprocess
 import sys
+import time
 import warnings
+from concurrent.futures import CancelledError
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fidgety.engines import Engine, Lost, engine_of, spread
+from fidgety.engines import Engine, Lost, dask_tasks, engine_of, ray_tasks, spread
 from fidgety.errors import ConfigError, FidgetyError
 
 
@@ -118,3 +123,172 @@ def test_a_cluster_that_is_not_there(monkeypatch):
     monkeypatch.setattr(distributed, "Client", refuse)
     with pytest.raises(FidgetyError, match=r"E521 .*nowhere:1.*Timed out"):
         list(spread(double, range(3), Engine("dask", cluster="nowhere:1")))
+
+
+class Future:
+    """A task of `Scheduler`: done at once, or forgotten."""
+
+    def __init__(self, status: str, value: object) -> None:
+        self.status, self.value = status, value
+
+    def add_done_callback(self, told):
+        told(self)
+
+    def result(self, timeout=None):
+        if self.status == "cancelled":
+            raise CancelledError("scheduler-connection-lost")
+        return self.value
+
+    def exception(self):
+        return MemoryError("its worker was killed")
+
+
+class Scheduler:
+    """A stand-in for Dask: each client does some items, then the scheduler is lost."""
+
+    def __init__(self, *done: int, kills: int | None = None) -> None:
+        self.done, self.kills = list(done), kills
+        self.clients = 0
+
+    def Client(self, address, **_):  # noqa: N802
+        self.clients += 1
+        if self.clients == 1:  # the first only looks whether it answers
+            return Client(0, self)
+        if not self.done:
+            raise OSError(f"Timed out trying to connect to {address}")
+        return Client(self.done.pop(0), self)
+
+
+class Client:
+    status = "running"
+
+    def __init__(self, most: int, scheduler: Scheduler) -> None:
+        self.left, self.of, self.scheduler = most, scheduler, self
+
+    def ncores(self):
+        return {"tcp://worker": 1}
+
+    def sync(self, asked, **_):
+        return asked()
+
+    def submit(self, work, item, **_):
+        if item == self.of.kills:
+            return Future("error", None)
+        self.left -= 1
+        return Future("finished" if self.left >= 0 else "cancelled", work(item))
+
+    def close(self, timeout):
+        raise TimeoutError
+
+
+@pytest.fixture
+def scheduler(monkeypatch):
+    def install(*done: int, **more: int) -> tuple[Scheduler, Engine]:
+        stand_in = Scheduler(*done, **more)
+        monkeypatch.setitem(sys.modules, "distributed", stand_in)  # type: ignore[arg-type]
+        return stand_in, Engine("dask", cluster="tcp://x:1", retries=2)
+
+    return install
+
+
+def test_a_scheduler_that_was_lost_and_is_back_does_the_rest(scheduler):
+    stand_in, engine = scheduler(5, 0, 0, 9, 0, 100)  # two in vain, then again
+    assert done(double, engine) == {k: 2 * k for k in range(21)}
+    assert stand_in.clients == 7
+
+
+@pytest.mark.parametrize("clients", [(5,), (5, 0, 0, 0, 100)])
+def test_a_scheduler_that_is_lost_for_good_is_told_and_what_is_done_was_given(scheduler, clients):
+    stand_in, engine = scheduler(*clients)
+    given: dict[int, object] = {}
+    with pytest.raises(FidgetyError, match=r"E523 .* 16 items left \(tcp://x:1\).*same command"):
+        given.update(spread(double, range(21), engine))
+    assert stand_in.clients == 5
+
+
+def test_an_item_that_kills_dask_workers_is_named(scheduler):
+    _, engine = scheduler(100, kills=3)
+    found = done(double, engine)
+    assert found.pop(3) == Lost("MemoryError: its worker was killed")
+    assert len(found) == 20
+
+
+def test_a_dask_cluster_without_workers_is_told(scheduler, monkeypatch):
+    monkeypatch.setattr(dask_tasks, "LOOK_S", 0.001)
+    monkeypatch.setattr(dask_tasks, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(Future, "add_done_callback", lambda *_: None)  # nothing ever ends
+    monkeypatch.setattr(Client, "ncores", lambda _: {})
+    _, engine = scheduler(100)
+    with pytest.raises(FidgetyError, match=r"E523 .*no worker is left"):
+        done(double, engine)
+
+
+@pytest.mark.parametrize("lost", ["head", "workers"])
+def test_a_ray_cluster_that_is_lost_is_told(monkeypatch, lost):
+    over: list[bool] = []
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        if lost == "head":
+            head.close()
+        stand_in = SimpleNamespace(  # of which nothing ever ends
+            is_initialized=lambda: False,
+            init=lambda **_: None,
+            put=lambda work: work,
+            remote=lambda **_: lambda _: SimpleNamespace(remote=lambda *_: object()),
+            wait=lambda *_, **__: ([], []),
+            cluster_resources=lambda: {"CPU": 1.0},
+            get_runtime_context=lambda: SimpleNamespace(gcs_address=address),
+            nodes=lambda: [{"Alive": False, "Resources": {"CPU": 1.0}}],
+            shutdown=lambda: over.append(True),
+        )
+        monkeypatch.setitem(sys.modules, "ray", stand_in)  # type: ignore[arg-type]
+        monkeypatch.setattr(ray_tasks, "PATIENCE_S", 0.01)
+        why = "head does not answer" if lost == "head" else "no worker is left"
+        with pytest.raises(FidgetyError, match=rf"E523 .* 3 items left.*{why}"):
+            list(spread(double, range(3), Engine("ray", cluster="x:1")))
+    assert over
+
+
+@pytest.mark.slow
+@needs("distributed")
+def test_a_dask_scheduler_that_ends_and_is_started_again(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    worker = ("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> None:
+        for more in (scheduler, worker):
+            command = [sys.executable, "-m", "distributed.cli.dask_" + more[0], *more[1:]]
+            running.append(
+                subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            )
+
+    def end() -> None:
+        while running:
+            process = running.pop()
+            process.kill()
+            process.wait()
+
+    given: dict[int, int | Lost] = {}
+    try:
+        begin()
+        engine = Engine("dask", cluster=address)
+        for item, result in spread(functools.partial(waits, tmp_path), range(6), engine):
+            given[item] = result
+            if len(given) == 1:
+                end()
+                begin()
+                (tmp_path / "go").touch()
+    finally:
+        end()
+    assert given == {k: 2 * k for k in range(6)}
+
+
+def waits(folder: Path, number: int) -> int:
+    """Doubles 0 at once, and others only when they may."""
+    while number and not (folder / "go").exists():
+        time.sleep(0.05)
+    return 2 * number

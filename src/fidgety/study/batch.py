@@ -96,7 +96,7 @@ def run_batch(
     Raises
     ------
     FidgetyError
-        E520, E521 as `fidgety.engines.spread`.
+        E520, E521, E523 as `fidgety.engines.spread`.
     FileError
         E501, at once: once the disk is full, nothing else can be written either.
     """
