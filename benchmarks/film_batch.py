@@ -3,10 +3,11 @@
     python benchmarks/film_batch.py [--films 100] [--seconds 3]
 
 Draws simulated infants (320 pixels, 20 pictures a second), cuts one film off, and runs
-``fidgety estimate FOLDER`` in a process of its own. When a third of the poses are there, it and
-its workers are killed; then it is run again to its end. Printed: how many were done before the kill
-and kept after it, what became of the damaged one, the status, the time, and the largest memory of
-the command and of one worker.
+``fidgety estimate FOLDER`` in a process of its own. When half of the poses are there, it and its
+workers are killed; then it is run again to its end. Printed: how many were done before the kill and
+are the same bytes after it, whether those made later are what each film gives by itself, what
+became of the damaged one, the status, the time, and the largest memory of the command and of one
+worker.
 """
 
 from __future__ import annotations
@@ -18,20 +19,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from hashlib import sha256
 from pathlib import Path
+from typing import TextIO
+
+import numpy as np
 
 from fidgety.pose.encode import write_video
+from fidgety.pose.estimators import estimate
+from fidgety.pose.stored import read_native
 from fidgety.simulate import film_pictures, simulate_infant
 
 FIRST_SEED = 4_000_000
+FPS = 20.0
+CHECKED = 5  # films estimated once more, by themselves
 COMMAND = (sys.executable, "-m", "fidgety", "estimate")
 
 
 def drawn(folder: Path, films: int, seconds: float) -> int:
     """Write the films; return which of them is damaged."""
     for number in range(films):
-        (recording,) = simulate_infant(FIRST_SEED + number, seconds=seconds, fps=20)
-        write_video(folder / f"{number:03d}.mp4", film_pictures(recording, 320), 20)
+        (recording,) = simulate_infant(FIRST_SEED + number, seconds=seconds, fps=FPS)
+        write_video(folder / f"{number:03d}.mp4", film_pictures(recording, 320), FPS)
     bad = films * 2 // 5
     path = folder / f"{bad:03d}.mp4"
     path.write_bytes(path.read_bytes()[:2000])
@@ -72,34 +81,70 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         films, out = Path(temporary) / "films", Path(temporary) / "poses"
         films.mkdir()
-        bad = drawn(films, given.films, given.seconds)
-        command = [*COMMAND, str(films), "--out", str(out)]
-        first = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
         began = time.perf_counter()
-        while len(list(out.glob("*.parquet"))) < given.films // 3 and first.poll() is None:
-            time.sleep(0.2)
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-        print(f"killed after {time.perf_counter() - began:.0f} s")
-        before = {path: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
-        began, peak = time.perf_counter(), {"command": 0.0, "worker": 0.0}
+        bad = drawn(films, given.films, given.seconds)
+        print(f"drawn in {time.perf_counter() - began:.0f} s", flush=True)
+        command = [*COMMAND, str(films), "--out", str(out)]
+        kill_s = killed(command, out, given.films // 2)
+        before = contents(out)
         with (Path(temporary) / "said").open("w+") as said:
-            again = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True)
-            while again.poll() is None:
-                peak = {who: max(size, peak[who]) for who, size in memory(again).items()}
-                time.sleep(0.2)
-            seconds = time.perf_counter() - began
+            again_s, status, peak = run_again(command, said)
             said.seek(0)
             lines = said.read().splitlines()
-        kept = sum(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
-        done = len(list(out.glob("*.parquet")))
-        print(f"done before the kill: {len(before)}, kept: {kept}")
-        print(f"then {done - kept} in {seconds:.0f} s; {done} of {given.films}")
-        print(f"status {again.returncode}; memory, MB: " + ", ".join(f"{who} {size:.0f}"
-              for who, size in peak.items()))  # fmt: skip
+        after = contents(out)
+        kept = sum(after.get(name) == content for name, content in before.items())
+        new = [name for name in sorted(after) if name not in before]
+        same = [name for name in new[:: max(1, len(new) // CHECKED)] if as_alone(films, out, name)]
+        checked = len(new[:: max(1, len(new) // CHECKED)])
+        frames = len(new) * round(FPS * given.seconds)
+        rows = {
+            "films, of which damaged": f"{given.films}, 1",
+            "poses at the kill": f"{len(before)}, after {kill_s:.0f} s",
+            "of these, the same bytes at the end": f"{kept} of {len(before)}",
+            "estimated after the kill": f"{len(new)} in {again_s:.0f} s",
+            "of these, equal to the film estimated alone": f"{len(same)} of {checked} tried",
+            "poses in all": f"{len(after)} of {given.films}",
+            "drafts left by the kill": f"{sum('.tmp' in path.name for path in out.iterdir())}",
+            "status": f"{status}",
+            "frames/s": f"{frames / again_s:.0f}",
+            "peak memory, MB": ", ".join(f"{who} {size:.0f}" for who, size in peak.items()),
+        }
+        print("\n".join(f"| {what} | {found} |" for what, found in rows.items()))
         print("\n".join(line for line in lines if f"{bad:03d}.mp4" in line or " of " in line))
+
+
+def killed(command: list[str], out: Path, poses: int) -> float:
+    """Run the command until so many poses are there, and kill it and its workers; the seconds."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while len(list(out.glob("*.parquet"))) < poses and process.poll() is None:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return time.perf_counter() - began
+
+
+def run_again(command: list[str], said: TextIO) -> tuple[float, int, dict[str, float]]:
+    """Run the command to its end: seconds, status, peak memory in MB."""
+    began, peak = time.perf_counter(), {"command": 0.0, "worker": 0.0}
+    process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True)
+    while process.poll() is None:
+        peak = {who: max(size, peak[who]) for who, size in memory(process).items()}
+        time.sleep(0.2)
+    return time.perf_counter() - began, process.returncode, peak
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    poses = [path for path in out.glob("*.parquet") if path.name[0] != "."]
+    return {path.stem: sha256(path.read_bytes()).digest() for path in poses}
+
+
+def as_alone(films: Path, out: Path, name: str) -> bool:
+    """Whether the pose of a film is the one that it gets by itself, joint by joint."""
+    alone, there = estimate(films / f"{name}.mp4", threads=1), read_native(out / f"{name}.parquet")
+    return np.array_equal(alone.xy.astype(np.float32), there.xy.astype(np.float32), equal_nan=True)
 
 
 if __name__ == "__main__":

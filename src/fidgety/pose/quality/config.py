@@ -75,7 +75,8 @@ class QualityConfig:
     swap_ratio : float, 0 to 1
         Exchanging the two must shorten the jump to less than this share.
     swap_longest_s : float, seconds
-        Longer exchanges are left alone: a single mistaken jump must not turn half a recording.
+        Longer exchanges need more than jumps to be put back (see `find_swaps`): a single mistaken
+        jump must not turn half a recording.
     camera_speed : float, trunk lengths/s
         Movement of the camera at the body that is worth a note (chosen; fidgety movements run at
         some 0.2 to 1).

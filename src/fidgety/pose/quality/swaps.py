@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality.config import QualityConfig
-from fidgety.pose.quality.scene import complex_positions, runs, trunk_length, trunk_vector
+from fidgety.pose.quality.scene import complex_positions, runs, trunk_length
+from fidgety.pose.quality.sides import TRUNK_PAIRS, Sides, sides_of
 
 __all__ = ["find_swaps", "repair_swaps"]
 
@@ -17,6 +18,9 @@ _USUAL = 0.9  # quantile of a bone's lengths that stands for its own
 _TOO_LONG = 1.25  # usual lengths: no bone looks so long
 _POSSIBLE = 1.1
 _LASTING_S = 0.1  # evidence of a shorter time is noise
+_MOSTLY = 0.5
+_CARRIED = 0.9  # of a run of the face's joints within an exchange of the whole trunk
+_FACE = ("eye", "ear")
 
 
 def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bool_]:
@@ -28,8 +32,10 @@ def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bo
     to the other side and look longer than they are; shoulders and hips by the side of the body
     that faces the camera. Jumps say when sides changed, such frames which side is right; where
     there are none, the rarer side is wrong, for at most `swap_longest_s`. Shoulders and hips are
-    exchanged only where a jump shows it, and for no longer: a body that turns round does so slowly,
-    and stays so.
+    exchanged only where a jump shows it: a body that turns round does so slowly. For longer than
+    `swap_longest_s` they are so only if one of them faces the other way than the other, or if a
+    face is seen all the while, and it begins and ends with a jump or with the recording. Eyes and
+    ears go with the trunk where they jump with it.
 
     Parameters
     ----------
@@ -50,17 +56,22 @@ def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bo
         return swapped
     pairs = {names[0].removeprefix("right_"): names for names in pose.skeleton.mirror_pairs}
     mended: dict[str, NDArray[np.complex128]] = {}
-    axis = trunk_vector(at, pose.skeleton) / trunk
+    sides = sides_of(pose, trunk, config.facing)
+    carried = np.ones(len(pose), dtype=bool)
     for part in sorted(pairs, key=lambda part: _depth(part, pairs)):  # what carries a joint first
         rows = pose.skeleton.rows(*pairs[part])
         both = np.ascontiguousarray(at[:, rows].T) * (1 / trunk)  # (2, T): right, left
-        if part in ("shoulder", "hip"):
-            told, firm = _faced(both, axis, config.facing), False
+        if part in TRUNK_PAIRS:
+            told, seen = sides[part].told, sides[part]
         else:
-            told, firm = _joined(mended.get(_PARENTS.get(part, "")), both), True
-        wrong = _swapped_pair(both, pose.time, _lasting(told, pose.time), firm, config)
+            told, seen = _joined(mended.get(_PARENTS.get(part, "")), both), None
+        told = _lasting(told, pose.time)
+        with_trunk = carried if part in _FACE else np.zeros_like(carried)
+        wrong = _swapped_pair(both, pose.time, told, seen, with_trunk, config)
         mended[part] = np.where(wrong, both[::-1], both)
         swapped[:, rows] = wrong[:, None]
+        if part in TRUNK_PAIRS:
+            carried &= wrong
     return swapped
 
 
@@ -83,20 +94,9 @@ def repair_swaps(pose: Pose, config: QualityConfig | None = None) -> Pose:
 
 
 def _depth(part: str, pairs: dict[str, tuple[str, str]]) -> int:
-    """Joints between a pair and the trunk."""
+    """Joints between a pair and the trunk; those of the face come after it."""
     parent = _PARENTS.get(part)
-    return 1 + _depth(parent, pairs) if parent in pairs else 0
-
-
-def _faced(
-    both: NDArray[np.complex128], axis: NDArray[np.complex128], least: float
-) -> NDArray[np.int8]:
-    """1 (T,) where shoulders or hips show the body's other side, -1 where its usual one, else 0."""
-    width = (np.conj(both[1] - both[0]) * axis).imag / np.abs(axis)
-    known = np.isfinite(width)
-    usual = np.sign(np.median(width[known])) if known.any() else 0.0
-    width = np.where(known, width * usual, 0.0)
-    return (width < -least).astype(np.int8) - (width > least).astype(np.int8)
+    return 1 + _depth(parent, pairs) if parent in pairs else int(part in _FACE)
 
 
 def _joined(
@@ -132,13 +132,15 @@ def _swapped_pair(
     pair: NDArray[np.complex128],
     time: NDArray[np.float64],
     told: NDArray[np.int8],
-    firm: bool,
+    trunk: Sides | None,
+    carried: NDArray[np.bool_],
     config: QualityConfig,
 ) -> NDArray[np.bool_]:
     """Frames (T,) in which a pair of joints (2, T), in trunk lengths, has exchanged sides.
 
-    `told` (T,) is 1 where a frame shows an exchange, -1 where it shows none; if that is `firm`, no
-    jump need show it, too.
+    `told` (T,) is 1 where a frame shows an exchange, -1 where it shows none. For shoulders and hips
+    `trunk` says more, and a jump must show it, too; for others no jump need show it. Runs between
+    jumps that lie within `carried` (T,) are exchanged.
     """
     right, left = pair
     result = np.zeros(len(time), dtype=bool)
@@ -148,7 +150,7 @@ def _swapped_pair(
     when, said = time[both], told[both]
     breaks = np.diff(when) > _MEMORY_S
     flips = _flips(right[both], left[both], config) & ~breaks
-    if not (flips.any() or (firm and (said > 0).any())):
+    if not (flips.any() or (said > 0).any()):
         return result
     side = np.append(0, np.cumsum(flips)) % 2
     segment = np.append(0, np.cumsum(breaks))
@@ -156,8 +158,9 @@ def _swapped_pair(
     nearest = _nearest(when, np.flatnonzero(said))
     known = (nearest >= 0) & (segment[nearest] == segment)
     wrong = np.where(known, (said[nearest] > 0) ^ (side != side[nearest]), wrong)
-    if not firm:
-        wrong &= _sudden(wrong, when, flips, config.swap_longest_s)
+    if trunk is not None:
+        wrong &= _proved(wrong, when, flips, breaks, (trunk, both), config.swap_longest_s)
+    wrong |= _moved_along(carried[both], flips, breaks)
     result[both] = wrong
     # A frame that shows one joint of the pair goes with its neighbours.
     before = np.clip(np.searchsorted(both, np.arange(len(time)), side="right") - 1, 0, None)
@@ -185,19 +188,45 @@ def _rarer(
     return rarer & short & flipped
 
 
-def _sudden(
+def _proved(
     wrong: NDArray[np.bool_],
     when: NDArray[np.float64],
     flips: NDArray[np.bool_],
+    breaks: NDArray[np.bool_],
+    shown: tuple[Sides, NDArray[np.intp]],
     longest_s: float,
 ) -> NDArray[np.bool_]:
-    """Frames of those stretches that begin or end with a jump, and are not too long."""
-    sudden = np.zeros_like(wrong)
-    edges = np.concatenate([[False], flips, [False]])
+    """Frames of those stretches of exchanged shoulders or hips that can be believed.
+
+    `shown` is what they tell, and the frames that `when` are those of. Either no trunk turns so
+    far; or a jump begins or ends the stretch, and if that is long, a face is seen and neither end
+    came slowly.
+    """
+    sides, rows = shown
+    proved = np.zeros_like(wrong)
+    jumps = np.concatenate([[False], flips, [False]])
+    ends = np.concatenate([[True], flips | breaks, [True]])
     for first, last in zip(*runs(wrong), strict=True):
-        jumps = edges[first] or edges[last + 1]
-        sudden[first : last + 1] = jumps and when[last] - when[first] <= longest_s
-    return sudden
+        stretch = slice(first, last + 1)
+        jumped = jumps[first] or jumps[last + 1]
+        long = when[last] - when[first] > longest_s
+        face = sides.face[rows[stretch]].mean() > _MOSTLY and ends[first] and ends[last + 1]
+        twisted = sides.twisted[rows[stretch]].mean() > _MOSTLY
+        proved[stretch] = twisted or (jumped and (face or not long))
+    return proved
+
+
+def _moved_along(
+    carried: NDArray[np.bool_], flips: NDArray[np.bool_], breaks: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Frames of runs that jump away from their neighbours and lie within `carried` (T,)."""
+    if not (carried.any() and flips.any()):
+        return np.zeros_like(carried)
+    run = np.append(0, np.cumsum(flips | breaks))
+    inside = np.bincount(run, weights=carried) / np.bincount(run)
+    jumped = np.zeros(run[-1] + 1, dtype=bool)
+    jumped[run[np.flatnonzero(flips)]] = jumped[run[np.flatnonzero(flips) + 1]] = True
+    return (jumped & (inside > _CARRIED))[run]
 
 
 def _nearest(when: NDArray[np.float64], chosen: NDArray[np.intp]) -> NDArray[np.intp]:
