@@ -139,7 +139,7 @@ def one(film: Path) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
     width, height = map(int, text.split("x"))
     return width, height
 
@@ -148,7 +148,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--sizes", type=_size, nargs="+", help="such as 1280x720")
+    parser.add_argument("--sizes", type=size_of, nargs="+", help="such as 1280x720")
     parser.add_argument("--alone", action="store_true", help="let other work wait")
     parser.add_argument("--memory", type=float, nargs="+")
     parser.add_argument("--one", type=Path)
