@@ -466,3 +466,24 @@ def test_impossible_threshold(setting):
 def test_unknown_needed_joint():
     with pytest.raises(PoseError, match="E306"):
         assess_quality(infant(5), config=QualityConfig(needed_joints=("tail",)))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, []), (0.5, ["W122"]), (0.02, ["E122"])])
+def test_a_body_that_does_not_move(share, expected):
+    pose = infant(60)
+    rest = pose.xy.mean(axis=0)
+    pose = pose.then("calmer", xy=rest + share * (pose.xy - rest))
+    quality = assess_quality(pose)
+    assert [code for code in codes(quality) if code.endswith("122")] == expected
+    moved = 0.35 * share
+    assert quality.measures["movement_range"] == pytest.approx(moved, rel=0.5)
+
+
+def test_a_picture_filmed_by_a_moving_hand_does_not_move():
+    pose = infant(60)
+    pose = pose.then("picture", xy=np.broadcast_to(pose.xy[:1], pose.xy.shape))
+    shift = 40 * np.sin(2 * np.pi * 0.3 * pose.time)
+    moved = pose.then("hand", xy=pose.xy + np.stack([shift, shift], axis=1)[:, None])
+    step = np.append(0, np.diff(shift))
+    quality = assess_quality(filmed(moved, camera_dx=step, camera_dy=step))
+    assert "E122" in codes(quality)

@@ -141,6 +141,7 @@ class _Painter:
     colours: NDArray[np.uint8]  # (1 or T, V, 3)
     privacy: Privacy
     heads: Heads | None
+    reach_px: float  # of the body, in the film's pixels
 
     def joints_at(self, time_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Joints (V, 2) and confidences (V,) at a time; NaN where the pose has no such frame."""
@@ -159,7 +160,7 @@ class _Painter:
         xy, confidence = self.pose.xy[row] * scale, self.pose.confidence[row]
         colours = self.colours[row % len(self.colours)]
         seen = np.isfinite(xy).all(axis=1) & (np.abs(xy) < 1e5).all(axis=1)
-        thick = max(1, round(max(picture.shape[:2]) / 400))
+        thick = self._thickness(picture.shape, scale)
         for child, parent in self.pose.skeleton.bones:
             a, b = self.pose.skeleton.rows(child, parent)
             if seen[a] and seen[b] and min(confidence[a], confidence[b]) >= FAINT:
@@ -170,6 +171,10 @@ class _Painter:
             colour = tuple(int(c) for c in colours[joint])
             self.cv2.circle(picture, _dot(xy[joint]), 2 * thick, colour, fill, self.cv2.LINE_AA)
         return picture
+
+    def _thickness(self, shape: tuple[int, ...], scale: float) -> int:
+        """Pixels of a bone: by the picture's size, but thin on a small body."""
+        return max(1, round(min(max(shape[:2]) / 400, self.reach_px * scale / 160)))
 
     def _hidden(self, image: NDArray[np.uint8], row: int | None) -> NDArray[np.uint8]:
         if self.privacy == "skeleton":
@@ -255,7 +260,15 @@ def _painter(
         )
     heads = locate_heads(pose) if privacy == "blur" else None
     cv2 = library("cv2", extra="video")
-    return _Painter(cv2, pose, _joint_colours(pose, weights), privacy, heads)
+    return _Painter(cv2, pose, _joint_colours(pose, weights), privacy, heads, _reach(pose))
+
+
+def _reach(pose: Pose) -> float:
+    """Longer side of the box around the body, in the median; infinite if there is none."""
+    seen = pose.xy[np.isfinite(pose.xy).all(axis=2).any(axis=1)]
+    if not len(seen):
+        return np.inf
+    return float(np.median(np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1), axis=0).max())
 
 
 def _joint_colours(pose: Pose, weights: ArrayLike | None) -> NDArray[np.uint8]:

@@ -103,6 +103,10 @@ class QualityConfig:
     head_leg, head_leg_refused : float, leg lengths
         Largest distance from an ear to nose, eyes or the other ear. Three-month infants: 0.4 to 0.5
         (estimated); adults: about 0.16. A refusal needs both proportions beyond their limits.
+    still, still_refused : float, trunk lengths
+        Twice the 90th percentile of the distance from its mean place, of the needed joint that
+        moves most. Simulated infants of 30 s: 0.54 and more; somebody who stood and watched for
+        2 s: 0.12; a photograph, by the noise of BlazePose: about 0.05 (chosen).
     dark, bright : float, mean luma 0 to 255
         Darker or brighter frames hide limbs (chosen).
     blurred : float, variance of the Laplacian
@@ -150,6 +154,8 @@ class QualityConfig:
     leg_trunk_refused: float = 1.4
     head_leg: float = 0.32
     head_leg_refused: float = 0.28
+    still: float = 0.3
+    still_refused: float = 0.1
     dark: float = 40.0
     bright: float = 235.0
     blurred: float = 20.0

@@ -34,6 +34,7 @@ RULES: tuple[Callable[[Scene], Finding], ...] = (
     rules.gaps,
     rules.swaps,
     rules.jitter,
+    rules.stillness,
     camera_motion,
     rules.scale,
     rules.frame_rate,

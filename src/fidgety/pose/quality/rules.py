@@ -25,9 +25,11 @@ __all__ = [
     "light_and_people",
     "out_of_frame",
     "scale",
+    "stillness",
     "swaps",
 ]
 
+_REACH = 0.9  # quantile of a joint's distances from its mean place
 _BLOCK_S = 1.0  # noise is measured in stretches of a second
 
 
@@ -225,6 +227,32 @@ def jitter(scene: Scene) -> Finding:
     )
     code = "E111" if overall > config.jitter_refused else "W111"
     return Finding(measures, (reason(code, text, ranges),))
+
+
+def stillness(scene: Scene) -> Finding:
+    """E122, W122: no needed joint moves, camera movement aside."""
+    config = scene.config
+    if len(scene.pose) < 2 or not np.isfinite(scene.trunk_px):
+        return Finding({"movement_range": None})
+    at = at_rest(scene.pose, scene.at[:, scene.needed]) / scene.trunk_px
+    places = [joint[np.isfinite(joint)] for joint in at.T]
+    ranges = [
+        2 * float(np.quantile(np.abs(place - place.mean()), _REACH))
+        for place in places
+        if len(place)
+    ]
+    if not ranges:
+        return Finding({"movement_range": None})
+    most = max(ranges)
+    measures: dict[str, float | None] = {"movement_range": most}
+    if most >= config.still:
+        return Finding(measures)
+    text = (
+        f"No joint moves by more than {100 * most:.0f} % of the trunk's length: an infant asleep, "
+        "or a doll or picture. Film it awake; where something else is followed, give the region."
+    )
+    code = "E122" if most < config.still_refused else "W122"
+    return Finding(measures, (reason(code, text, scene.whole),))
 
 
 def light_and_people(scene: Scene) -> Finding:
