@@ -265,7 +265,7 @@ def _painter(
 
 def _reach(pose: Pose) -> float:
     """Longer side of the box around the body, in the median; infinite if there is none."""
-    seen = pose.xy[np.isfinite(pose.xy).all(axis=2).any(axis=1)]
+    seen = pose.xy[np.isfinite(pose.xy[..., 0]).any(axis=1)]
     if not len(seen):
         return np.inf
     return float(np.median(np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1), axis=0).max())
