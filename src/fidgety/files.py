@@ -14,6 +14,7 @@ from typing import Any
 from fidgety.errors import FileError
 
 __all__ = [
+    "entries",
     "existing",
     "file_error",
     "make_folder",
@@ -114,6 +115,17 @@ def _keep_names(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds, in order of name, hidden files aside; `FileError` if it is refused.
+
+    Hidden are drafts that a killed process left, and what macOS lays beside a file (``._a.mp4``).
+    """
+    try:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise file_error(error, folder) from error
 
 
 def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fidgety.errors import FidgetyError, StudyError
-from fidgety.files import existing, file_error
+from fidgety.files import entries, existing
 from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import find_parts
 from fidgety.study.names import safe_name
@@ -87,10 +87,7 @@ def find_inputs(
 
 def _inside(path: Path, format: str, individual: str | None) -> list[Input]:
     """The films and pose recordings at a path."""
-    try:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    except OSError as error:
-        raise file_error(error, path) from error
+    inside = entries(path) if path.is_dir() else [path]
     films = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
     found = [Input(film.stem, film, "video") for film in films]
     if films and len(films) == len(inside):

@@ -131,6 +131,7 @@ def test_finding_films(tmp_path):
     (tmp_path / "one").mkdir()
     for name in ("b.MOV", "a.mp4", "x.csv"):
         (tmp_path / "one" / name).touch()
+    (tmp_path / "one" / "._a.mp4").write_bytes(b"what macOS lays beside a file")
     assert [p.name for p in find_videos([tmp_path / "one"])] == ["a.mp4", "b.MOV"]
     named = tmp_path / "one" / "x.csv"
     assert find_videos([named, named]) == [named]

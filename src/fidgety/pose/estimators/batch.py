@@ -18,7 +18,7 @@ import numpy as np
 
 from fidgety.engines import Engine, Lost, engine_of, spread
 from fidgety.errors import FidgetyError, FidgetyWarning, VideoError
-from fidgety.files import make_folder
+from fidgety.files import entries, make_folder
 from fidgety.pose.estimators.run import estimate, fingerprint, settings_of
 from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
@@ -135,10 +135,12 @@ def find_videos(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     ------
     VideoError
         E609 there is none, or two would write the same pose file.
+    FileError
+        E502 a folder cannot be listed.
     """
     films: list[Path] = []
     for path in map(Path, paths):
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        inside = entries(path) if path.is_dir() else [path]
         films += [f for f in inside if f == path or f.suffix.lower() in VIDEO_SUFFIXES]
     films = list(dict.fromkeys(films))
     if not films:

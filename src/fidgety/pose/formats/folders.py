@@ -7,12 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from fidgety.errors import FidgetyError, PoseError
-from fidgety.files import existing
+from fidgety.files import entries, existing
 from fidgety.pose.formats.registry import (
     FORMATS,
     check_one_format,
     checked,
-    entries,
     format_or_auto,
     frames_format,
     recognised,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fidgety.errors import FidgetyError, PoseError
-from fidgety.files import existing, file_error
+from fidgety.files import entries, existing
 from fidgety.pose.formats import (
     body_part_rows,
     coco,
@@ -27,7 +27,6 @@ __all__ = [
     "FORMATS",
     "check_one_format",
     "checked",
-    "entries",
     "format_or_auto",
     "frames_format",
     "recognise",
@@ -196,11 +195,3 @@ def checked(name: str) -> str:
     if name not in FORMATS:
         raise PoseError("E342", f"No format named {name!r}", remedy=f"Use {', '.join(FORMATS)}")
     return name
-
-
-def entries(root: Path) -> list[Path]:
-    """What a folder holds, hidden files aside; `FileError` if it cannot be listed."""
-    try:
-        return sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise file_error(error, root) from error
