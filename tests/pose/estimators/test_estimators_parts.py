@@ -163,6 +163,20 @@ def test_a_moving_body_is_not_camera_motion():
     assert measures["camera_dy"] == pytest.approx(0, abs=0.1)
 
 
+def test_corners_are_followed_through_a_pan_and_not_into_a_body():
+    """A pan of 3 px a picture, and a body that comes in over corners already followed."""
+    image = scenery(size=(900, 480))
+    body = scenery(size=(152, 304), seed=1)[:300, :150]
+    meter, sums = FilmMeter(), []
+    for number in range(14):
+        frame = image[:, 3 * number : 3 * number + 640].copy()
+        left = 490 - 25 * number  # against the pan
+        frame[100:400, left : left + 150] = body
+        measures = meter(frame, np.array([left, 100.0, left + 150, 400.0]))
+        sums.append((measures["camera_dx"], measures["camera_dy"]))
+    np.testing.assert_allclose(sums[1:], np.tile([-3.0, 0.0], (13, 1)), atol=0.1)
+
+
 def test_a_plain_background_says_nothing_of_the_camera():
     meter = FilmMeter()
     plain = np.full((240, 320, 3), 77, np.uint8)
