@@ -145,12 +145,12 @@ def main() -> None:
 def told_apart(model: TrainedModel, shown: list[Example], patterns: np.ndarray, level: str) -> None:
     """Print whom of each pattern a model holds to be abnormal, and on what that rests."""
     found = [model.infer(model.clips(example.sequence)) for example in shown]
-    risks = np.array([one.risk for one in found])
+    risks = model.calibrated([one.risk for one in found])
     parts = np.array([one.parts for one in found], dtype=np.float64)  # (N, 2); NaN: asks one thing
     print(f"| pattern, {level} | infants | held abnormal | of these, mainly as exaggerated |")
     print("|---|---|---|---|")
     for pattern in sorted(set(patterns)):
-        held = (patterns == pattern) & (risks >= 0.5)
+        held = (patterns == pattern) & (risks >= model.rules.cut)
         as_larger = int((parts[held, 1] > parts[held, 0]).sum())
         print(f"| {pattern} | {(patterns == pattern).sum()} | {held.sum()} | {as_larger} |")
 
