@@ -82,8 +82,8 @@ def bench(
         seconds of wall and processor time, plain and ours, their ratio, and the rate of
         floating-point operations; ``operations``: those of encoding, as `roofline.operations`;
         ``growth``: pairs of size and seconds, as `growth`;
-        ``peak_memory_mb``. Ratios and rates are of processor time, which other work beside it
-        disturbs less.
+        ``peak_memory_mb``: of the network over windows, in both forms. Ratios and rates are of
+        processor time, which other work beside it disturbs less.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
@@ -92,8 +92,9 @@ def bench(
         network = STAM(_sizes()[size])
         machine = _machine(runs)
         peak = machine["matmul_gflops"]
-        parts = [
-            *_assessing(network, seconds, runs, peak),
+        parts = _assessing(network, seconds, runs, peak)
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        parts += [
             _training(network, runs, peak),
             *_epoch(size, INFANTS[size] if infants is None else infants, runs),
             *_preprocessing(seconds, runs),
@@ -107,7 +108,7 @@ def bench(
             "parts": parts,
             "operations": operations(network, runs=runs),
             "growth": {} if longest_s is None else growth(network, longest_s),
-            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_memory_mb": most,
         }
     finally:
         torch.set_num_threads(before)
@@ -262,5 +263,7 @@ def table(found: dict[str, Any]) -> str:
     for name, curve in found["growth"].items():
         pairs = ", ".join(f"{size:g}: {1e3 * taken:.0f} ms" for size, taken in curve)
         lines.append(f"{name}. {pairs}")
-    lines.append(f"Peak memory {found['peak_memory_mb']:.0f} MB. Times are of the processor.")
+    lines.append(
+        f"Peak memory over windows {found['peak_memory_mb']:.0f} MB. Times are of the processor."
+    )
     return "\n".join(lines)

@@ -258,13 +258,11 @@ def _logits(
     Windows of as many clips are attended to together: most of the cost is in asking.
     """
     found = np.empty((len(windows), *counts[0].shape[:-1]))
-    alike: dict[int, list[int]] = {}
-    for number, window in enumerate(windows):
-        if isinstance(window, AttendedWindow):
-            alike.setdefault(len(window.rows), []).append(number)
-        else:
-            found[number] = window.logit(counts[number])
-    for numbers in alike.values():
+    attended = [n for n, window in enumerate(windows) if isinstance(window, AttendedWindow)]
+    for number in set(range(len(windows))) - set(attended):
+        found[number] = windows[number].logit(counts[number])
+    for group_of in _alike([windows[n].rows for n in attended]):
+        numbers = [attended[n] for n in group_of]
         group = [window for n in numbers if isinstance(window := windows[n], AttendedWindow)]
         found[numbers] = _attended(group, np.stack([counts[n] for n in numbers]))
     return found
@@ -319,11 +317,9 @@ def infer(
     vectors, joints, evidence = encode(runner, clips, usable)
     row_of = np.full(len(clips), -1)
     row_of[usable] = np.arange(len(usable))
-    found: list[Window] = []
-    for part in windows(clips, window):
-        rows = np.intersect1d(usable, np.arange(len(clips))[part])
-        if len(rows):
-            found.append(_window(runner, rows, vectors[row_of[rows]]))
+    every = [np.intersect1d(usable, np.arange(len(clips))[part]) for part in windows(clips, window)]
+    parts = [rows for rows in every if len(rows)]
+    found = _windows(runner, vectors, parts, [row_of[rows] for rows in parts])
     return Inference(
         tuple(found),
         _spread_out(joints, usable, len(clips)),
@@ -359,17 +355,45 @@ def _on_arrays(model: Network | Runner) -> Runner:
     return model if isinstance(model, OnArrays) else OnArrays(model)
 
 
-def _window(runner: Runner, rows: NDArray[np.intp], vectors: NDArray) -> Window:
-    """One window, of the kind that the network allows."""
-    attention = runner.attend(vectors[None])[1][0].astype(np.float64)
-    attention = attention / attention.sum()
+def _windows(
+    runner: Runner,
+    vectors: NDArray,
+    parts: Sequence[NDArray[np.intp]],
+    places: Sequence[NDArray[np.intp]],
+) -> list[Window]:
+    """Windows over clips `parts`, whose vectors lie at `places`, of the kind the network allows.
+
+    What a clip says by itself is asked once; windows of as many clips are attended to together.
+    """
     evidence = runner.evidence(vectors)
-    if evidence is None:
-        return AttendedWindow(rows, attention, vectors, runner)
-    pull = evidence[0].astype(np.float64)
-    if runner.whole:
-        return MixedWindow(rows, attention, vectors, runner, pull, evidence[1])
-    return SummedWindow(rows, attention, pull, evidence[1])
+    attention = [np.empty(0)] * len(parts)
+    for numbers in _alike(places):
+        for start in range(0, len(numbers), _BATCH):
+            some = numbers[start : start + _BATCH]
+            weights = runner.attend(np.stack([vectors[places[n]] for n in some]))[1]
+            weights = weights.astype(np.float64)
+            weights = weights / weights.sum(axis=1, keepdims=True)
+            for number, row in zip(some, weights, strict=True):
+                attention[number] = row
+    found: list[Window] = []
+    for rows, place, weight in zip(parts, places, attention, strict=True):
+        if evidence is None:
+            found.append(AttendedWindow(rows, weight, vectors[place], runner))
+            continue
+        pull, bias = evidence[0][place].astype(np.float64), evidence[1]
+        if runner.whole:
+            found.append(MixedWindow(rows, weight, vectors[place], runner, pull, bias))
+        else:
+            found.append(SummedWindow(rows, weight, pull, bias))
+    return found
+
+
+def _alike(parts: Sequence[NDArray]) -> list[list[int]]:
+    """Numbers of the parts that are as long, together."""
+    found: dict[int, list[int]] = {}
+    for number, part in enumerate(parts):
+        found.setdefault(len(part), []).append(number)
+    return list(found.values())
 
 
 def _spread_out(values: NDArray, rows: NDArray[np.intp], clips: int) -> NDArray[np.float64]:

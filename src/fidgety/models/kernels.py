@@ -74,8 +74,9 @@ def asinh(x: Tensor) -> Tensor:
     if x.requires_grad or x.device.type != "cpu" or torch.onnx.is_in_onnx_export():
         return torch.asinh(x)
     size = x.abs()
-    grown = torch.log1p(size + size * (size / (1.0 + torch.sqrt(size * size + 1.0))))
-    return torch.copysign(grown, x)
+    grown = (size * size).add_(1.0).sqrt_().add_(1.0)
+    grown = torch.div(size, grown, out=grown).mul_(size).add_(size).log1p_()
+    return grown.copysign_(x)
 
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
