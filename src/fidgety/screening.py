@@ -25,6 +25,7 @@ from fidgety.pose.estimators import estimate
 from fidgety.pose.formats import read
 from fidgety.pose.overlay import Privacy, draw_overlay
 from fidgety.pose.pose import Pose
+from fidgety.pose.quality import REASONS
 from fidgety.pose.stored import read_native
 from fidgety.report import write_pdf, write_report
 from fidgety.study.batch import lost, our_fault
@@ -275,8 +276,9 @@ def _draw(item: Input, folder: Path, content: dict[str, Any], privacy: Privacy, 
             (clip["start_s"], clip["end_s"], clip["attention"]) for clip in content.get("clips", ())
         ],
         marks=[
-            (start, end, reason["code"])
+            (start, end, f"{reason['code']} {REASONS.get(reason['code'], ('', ''))[1]}".strip())
             for reason in content["quality"]["reasons"]
+            if reason["severity"] != "note"
             for start, end in reason["ranges"]
         ],
         privacy=privacy,

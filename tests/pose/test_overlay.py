@@ -5,6 +5,7 @@ import pytest
 from films import film
 
 from fidgety.errors import ConfigError, PoseError
+from fidgety.pose import overlay
 from fidgety.pose.overlay import draw_overlay, preview
 from fidgety.pose.pose import Pose
 from fidgety.pose.privacy import blur_all, blur_head, locate_heads
@@ -182,3 +183,16 @@ def test_preview_is_a_sheet_of_the_whole_film(noise, tmp_path):
     assert sheet.shape == (2 * 240, 3 * 320, 3)
     hidden = preview(pose, noise, tmp_path / "q.png", count=2, columns=2, privacy="skeleton")
     assert cv2.imread(str(hidden)).mean() < 30
+
+
+def test_as_many_marks_are_written_as_fit():
+    words = ["E107 proportions of an adult", "W112 left and right exchanged", "W120 film blurred"]
+
+    def within(letters):
+        return overlay._fitting(words, lambda text: len(text) <= letters)
+
+    assert within(200) == "; ".join(words)
+    assert within(70) == "; ".join(words[:2]) + "  +1"
+    assert within(40) == words[0] + "  +2"
+    assert within(5) == "E107  +2"
+    assert overlay._fitting([], lambda _: True) == ""

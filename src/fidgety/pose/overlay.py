@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -174,7 +174,7 @@ class _Painter:
 
     def _thickness(self, shape: tuple[int, ...], scale: float) -> int:
         """Pixels of a bone: by the picture's size, but thin on a small body."""
-        return max(1, round(min(max(shape[:2]) / 400, self.reach_px * scale / 160)))
+        return max(1, round(min(max(shape[:2]) / 400, self.reach_px * scale / 120)))
 
     def _hidden(self, image: NDArray[np.uint8], row: int | None) -> NDArray[np.uint8]:
         if self.privacy == "skeleton":
@@ -217,10 +217,22 @@ class _Timeline:
         cv2.line(band, (now, top - 4), (now, height - 2), WHITE, 2)
         words = [text for start, end, text in self.marks if start <= time_s <= end]
         line = f"{_clock(time_s)} / {_clock(self.length_s)}   research use only"
-        _write(cv2, band, line, (8, round(0.28 * height)), GREY)
-        if words:
-            _write(cv2, band, "; ".join(words), (width // 2, round(0.28 * height)), RED)
+        left = 8 + _write(cv2, band, line, (8, round(0.28 * height)), GREY) + 16
+        told = _fitting(words, lambda text: left + _width(cv2, band, text) <= width - 8)
+        if told:
+            _write(cv2, band, told, (left, round(0.28 * height)), RED)
         return np.vstack([image, band])
+
+
+def _fitting(words: Sequence[str], fits: Callable[[str], bool]) -> str:
+    """As many of the words as fit, the first ones, and how many more there are; "" for none."""
+    for count in range(len(words), 0, -1):
+        more = f"  +{len(words) - count}" if count < len(words) else ""
+        if fits(told := "; ".join(words[:count]) + more):
+            return told
+    return (
+        words[0].partition(" ")[0] + (f"  +{len(words) - 1}" if words[1:] else "") if words else ""
+    )
 
 
 def _at(second: float, length_s: float, width: int) -> int:
@@ -306,13 +318,23 @@ def _write(
     text: str,
     place: tuple[int, int],
     colour: tuple[int, int, int] = WHITE,
-) -> None:
-    """Write text in a dark box, its baseline starting at `place`."""
-    size = 0.5 if image.shape[1] >= 480 else 0.4
+) -> int:
+    """Write text in a dark box, its baseline starting at `place`; return its width."""
+    size = _size(image)
     (width, height), below = cv2.getTextSize(text, FONT, size, 1)
     x, y = place
     cv2.rectangle(image, (x - 3, y - height - 3), (x + width + 3, y + below), DARK, -1)
     cv2.putText(image, text, place, FONT, size, colour, 1, cv2.LINE_AA)
+    return width
+
+
+def _width(cv2: Any, image: NDArray[np.uint8], text: str) -> int:
+    return cv2.getTextSize(text, FONT, _size(image), 1)[0][0]
+
+
+def _size(image: NDArray[np.uint8]) -> float:
+    """Of letters, for images of different width."""
+    return 0.5 if image.shape[1] >= 480 else 0.4
 
 
 def _dot(point: NDArray[np.float64]) -> tuple[int, int]:
