@@ -196,6 +196,8 @@ def on_cluster(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=40.0, help="of each recording")
+    parser.add_argument("--different", type=int, default=40, help="recordings; others are links")
     parser.add_argument("--engines", default="loky,ray,dask,slurm")
     parser.add_argument("--workers", default="2", help="numbers of them, by commas")
     parser.add_argument("--kill", action="store_true", help="also kill one of several half-way")
@@ -209,8 +211,11 @@ def main() -> None:
     try:
         model_file(home)
         for k in range(given.recordings):
-            pose = simulate_infant(k, label=k % 2, seconds=40.0, fps=30.0)[0].pose
-            pose.save(home / "recordings" / f"r{k:03}.parquet")
+            path = home / "recordings" / f"r{k:03}.parquet"
+            if k < given.different:
+                simulate_infant(k, label=k % 2, seconds=given.seconds, fps=30.0)[0].pose.save(path)
+            else:
+                path.symlink_to(home / "recordings" / f"r{k % given.different:03}.parquet")
         took = assess(home, "serial", "--workers", "1")
         expected = contents(home / "serial", home / "serial")
         report(home, "serial", took, expected, workers=1)

@@ -55,6 +55,25 @@ def test_a_killed_run_leaves_the_folder_free(tmp_path, holder):
         pass
 
 
+def test_a_lock_whose_file_its_holder_takes_back_just_then_is_no_lock(tmp_path, monkeypatch):
+    out, real = tmp_path / "out", claims._lock
+    (out / "kept").mkdir(parents=True)
+    opened = []
+
+    def late(descriptor):
+        opened.append(descriptor)
+        if len(opened) == 1:  # the other run ends between opening and locking
+            (out / LOCK).unlink()
+        return real(descriptor)
+
+    monkeypatch.setattr(claims, "_lock", late)
+    with claimed(out):
+        assert len(opened) == 2
+        assert (out / LOCK).exists()
+        with pytest.raises(FileError, match="E505"), claimed(out):
+            pass
+
+
 def test_one_after_the_other_and_nothing_left_but_the_lock(tmp_path):
     out = tmp_path / "out"
     for _ in range(2):

@@ -119,3 +119,21 @@ def test_a_study_of_codes_is_in_order(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileError, match="E504"):
         look_over(tmp_path / "nowhere")
+
+
+GPS = " with a place (GPS)"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "what"),
+    [
+        ("a.webp", b"RIFF\0\0\0\0WEBPVP8X" + bytes(200_000) + b"EXIF\x88\x25", "EXIF" + GPS),
+        ("b.jpg", b"\xff\xd8 http://ns.adobe.com/xap/1.0/ exif:GPSLatitude=1", "XMP" + GPS),
+        ("c.jpg", b"\xff\xd8 http://ns.adobe.com/xap/1.0/", "XMP (camera, time)"),
+        ("d.png", b"\x89PNG EXIF is a word here", None),
+    ],
+)  # fmt: skip
+def test_tags_of_pictures_wherever_they_lie(tmp_path, name, raw, what):
+    (tmp_path / name).write_bytes(raw)
+    said = [sight.what for sight in look_over(tmp_path)]
+    assert said == ["a picture", *([what] if what else [])]

@@ -42,6 +42,23 @@ def test_paths_of_this_machine(place, tmp_path):
 def test_what_is_printed_holds_no_keys():
     assert shown("s3://me:secret@b/x/y?token=1#f") == "s3://b/x/y"
     assert shown("films/a b.mp4") == "films/a b.mp4"
+    assert shown("zip://x::s3://me:secret@b/y.zip?token=1") == "zip://x::s3://b/y.zip"
+    assert shown("zip://x::simplecache::https://me:secret@h/y.zip") == (
+        "zip://x::simplecache::https://h/y.zip"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("b/films/", "films"), ("https://h:80/", "root"), ("https://h/a/f.mp4?key=secret", "f.mp4"),
+     ("b/what?.mp4", "what?.mp4")],
+)  # fmt: skip
+def test_what_is_brought_is_named_by_its_path_alone(path, name):
+    assert remote._last(path) == name
+
+
+def test_the_sorting_links_of_web_servers_are_no_recordings(tmp_path):
+    assert remote._fetch(Hostile("?C=N;O=D"), "https://h/films", tmp_path, "https://h/films") == []
 
 
 def test_files_and_folders_are_brought_and_taken_away_again(store):

@@ -20,6 +20,7 @@ __all__ = ["LOCK", "claimed"]
 
 LOCK = ".fidgety.lock"
 NOTE = ".fidgety-run.json"
+LOCK_TRIES = 10  # where another run takes its folder back just then
 BEAT_S = 20.0  # the holder touches its note this often
 DEAD_S = 90.0  # a note of another machine not touched for so long is of a run that died
 
@@ -43,9 +44,9 @@ def claimed(folder: str | os.PathLike[str]) -> Iterator[Path]:
     made = not Path(folder).exists()
     root = make_folder(folder)
     with ExitStack() as stack:
-        if made:
-            stack.callback(_leave_no_empty_folder, root)
         stack.enter_context(_locked(root))
+        if made:  # while the lock is still held: whoever waits for it sees that its file is gone
+            stack.callback(_leave_no_empty_folder, root)
         _refuse_other_machine(root)
         stack.enter_context(_noted(root))
         yield root
@@ -55,14 +56,27 @@ def claimed(folder: str | os.PathLike[str]) -> Iterator[Path]:
 def _locked(root: Path) -> Iterator[None]:
     """The system's lock on a file; E505 if another process has it. The file itself stays."""
     path = root / LOCK
+    for _ in range(LOCK_TRIES):
+        try:
+            make_folder(root)  # it may have been taken back with the file
+            handle = path.open("a+b")
+        except OSError as error:
+            raise file_error(error, root) from error
+        with handle:
+            if not _lock(handle.fileno()):
+                raise _taken(root, _note_in(root))
+            if _stands(handle.fileno(), path):
+                yield
+                return
+    raise _taken(root, _note_in(root))
+
+
+def _stands(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one of that name, and was not removed by its holder."""
     try:
-        handle = path.open("a+b")
-    except OSError as error:
-        raise file_error(error, root) from error
-    with handle:
-        if not _lock(handle.fileno()):
-            raise _taken(root, _note_in(root))
-        yield
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def _lock(descriptor: int) -> bool:

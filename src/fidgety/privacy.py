@@ -182,12 +182,20 @@ def _picture(path: Path) -> Iterator[tuple[str, bool, str]]:
     yield "a picture", True, "Remove it if a face can be seen and it need not be kept"
     try:
         with path.open("rb") as handle:
-            head = handle.read(HEAD)
+            ends = handle.read(HEAD)
+            handle.seek(max(HEAD, path.stat().st_size - HEAD))
+            ends += handle.read(HEAD)  # WebP and HEIC may keep them there
     except OSError:
         return
-    if b"Exif\0\0" in head or b"eXIf" in head or head[:4] in (b"II*\0", b"MM\0*"):
-        gps = b"\x88\x25" in head or b"\x25\x88" in head
-        what = "EXIF with a place (GPS)" if gps else "EXIF (camera, time)"
+    exif = (
+        b"Exif\0\0" in ends or b"eXIf" in ends or ends[:4] in (b"II*\0", b"MM\0*")
+        or (ends[8:12] == b"WEBP" and b"EXIF" in ends)
+    )  # fmt: skip
+    if exif or b"ns.adobe.com/xap" in ends:
+        binary = exif and (b"\x88\x25" in ends or b"\x25\x88" in ends)
+        gps = binary or b"GPSLatitude" in ends
+        kind = "EXIF" if exif else "XMP"
+        what = f"{kind} with a place (GPS)" if gps else f"{kind} (camera, time)"
         yield what, True, "Save it again without metadata"
 
 

@@ -42,9 +42,13 @@ def is_remote(place: str | os.PathLike[str]) -> bool:
 def shown(place: str | os.PathLike[str]) -> str:
     """A place as it may be printed: an address without user, password and query."""
     text = os.fspath(place)
-    if not is_remote(text):
-        return text
-    parts = urlsplit(text)
+    return "::".join(map(_bare, text.split("::"))) if is_remote(text) else text
+
+
+def _bare(address: str) -> str:
+    if "://" not in address:  # one link of a chain, such as simplecache
+        return address
+    parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
@@ -65,7 +69,7 @@ def brought(place: str | os.PathLike[str]) -> Iterator[Path]:
         system, path = _opened(place)
         if not system.exists(path):
             raise _nothing(place)
-        name = _safe(PurePosixPath(path.rstrip("/")).name or "root", place)
+        name = _safe(_last(path), place)
         target = folder / name
         if system.isdir(path):
             _fetch(system, path, target, place)
@@ -213,13 +217,16 @@ class _Mirror:
 
 
 def _fetch(system: Any, path: str, folder: Path, place: str | os.PathLike[str]) -> list[str]:
-    """Copy what lies below a path; its names below `folder`. Hidden files stay where they are."""
+    """Copy what lies below a path; its names below `folder`.
+
+    Hidden files stay where they are, and so do the links by which web servers sort their lists.
+    """
     root = path.rstrip("/") + "/"
     names = []
     for found in sorted(system.find(path)):
         name = found.removeprefix(root)
         parts = PurePosixPath(name).parts
-        if any(part.startswith(".") and part not in (".", "..") for part in parts):
+        if any(part.startswith((".", "?")) and part not in (".", "..") for part in parts):
             continue
         for part in parts:
             _safe(part, place)
@@ -228,6 +235,12 @@ def _fetch(system: Any, path: str, folder: Path, place: str | os.PathLike[str]) 
         system.get_file(found, str(target))
         names.append(name)
     return names
+
+
+def _last(path: str) -> str:
+    """The last name of a path there; of a web address without its query, which may be a key."""
+    inside = urlsplit(path).path if "://" in path else path
+    return PurePosixPath(inside.rstrip("/")).name or "root"
 
 
 def _safe(name: str, place: str | os.PathLike[str]) -> str:

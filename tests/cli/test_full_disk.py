@@ -87,11 +87,38 @@ def test_prepare_and_train(run, small_disk, study, tmp_path):
     assert (place / "runs" / "r" / "model.fidgety").exists()
 
 
-def test_read_only(run, small_disk, study, model, film):
+def test_import_and_cv(run, small_disk, study, film, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("infant_id,label\n" + film.stem + ",1\n")
+    for command, made in (
+        (("import", film, "--out", small_disk / "study", "--labels", labels), "study/labels.csv"),
+        (
+            ("cv", study, "--models", "mean-speed", "--folds", 2, "--out", small_disk / "cv"),
+            "cv/predictions.csv",
+        ),
+    ):
+        filler = fill(small_disk)
+        run(*command).refused("E501", "Free some space")
+        assert not (small_disk / made).exists()
+        filler.unlink()
+        assert run(*command).status == 0
+        assert (small_disk / made).exists()
+
+
+def test_read_only(run, small_disk, study, model, film, tmp_path):
+    place = small_disk / "study"
+    shutil.copytree(study, place, ignore=shutil.ignore_patterns("runs"))
+    before = whole(small_disk)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     for command in (
         ("assess", film, "--model", model, "--out", small_disk / "out"),
         ("simulate", small_disk / "s", "--infants", 2, "--seconds", 4),
         ("cv", study, "--models", "mean-speed", "--folds", 2, "--out", small_disk / "cv"),
+        ("import", film, "--out", small_disk / "new"),
+        ("prepare", place),
+        ("split", place, "--folds", 2),
+        ("train", place, "--max-epoch", 1, "--name", "r", *TINY),
+        ("estimate", film, "--out", small_disk / "poses", "--backend", "onnx", "--weights", film),
     ):
         run(*command).refused("E502", "Choose a folder you may write to")
+    assert whole(small_disk) == before

@@ -100,6 +100,7 @@ def _batch(name: str, first: int, count: int, folder: str, seed: int, line: obje
 
 def run(name: str, first: int, end: int, seed: int, keep: Path) -> dict[str, object]:
     """Fuzz one target with the cases of these numbers; a row."""
+    _warm(all_targets()[name])
     tally: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     slowest, peak, at = 0.0, 0, first
@@ -142,6 +143,17 @@ def run(name: str, first: int, end: int, seed: int, keep: Path) -> dict[str, obj
             worker.join()
     return {"target": name, "first": first, "cases": end - first, "seed": seed, **tally, "codes": dict(codes.most_common()),
             "slowest_s": round(slowest, 2), "peak_mib": peak >> 10}  # fmt: skip
+
+
+def _warm(target: Target) -> None:
+    """Read a sound file, so that the processes that work find the libraries loaded."""
+    if target.slow:  # by processes or threads of its own, which do not outlive a fork
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"case{target.suffix}"
+        path.write_bytes(target.seeds[0] or target.change(b"", Random(0)))
+        outcome_of(target, path)
+    hdf5_apart.close()
 
 
 def _keep(keep: Path, name: str, number: int, seed: int, kind: str, more: str, folder: str) -> None:
