@@ -76,7 +76,7 @@ def test_a_frame_is_made_once(monkeypatch):
     runner, clips = runner_of(random_network()), split(sequence(1), CLIP)
     assert isinstance(runner, SharedFrames)
     seen, make = [], runner._encode
-    monkeypatch.setattr(runner, "_encode", lambda x, rows: seen.append(len(x)) or make(x, rows))
+    monkeypatch.setattr(runner, "_encode", lambda x, *more: seen.append(len(x)) or make(x, *more))
     infer(runner, clips, WINDOW)
     assert seen == [100]
     assert len(clips) * 10 > 150

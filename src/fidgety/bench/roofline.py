@@ -62,16 +62,21 @@ def operations(network: STAM, clips: int = 32, runs: int = 5) -> list[dict[str, 
 def _steps(fast: SharedFrames, frames: NDArray, rows: NDArray[np.intp]) -> Iterator[Step]:
     network, first = fast.network, fast.first
     assert isinstance(network, STAM)
-    given, which = torch.from_numpy(frames), torch.from_numpy(rows)
+    given = torch.from_numpy(frames)
     x, _ = fast.norm(given)
     yield "input norm", lambda: fast.norm(given)[0], 2 * x.numel()
     early = first.of_frames(x)
     moved = x.numel() + early.numel() + first.weight.numel()
     yield "joints 1", lambda: first.of_frames(x), moved
     early, x = (part.transpose(0, 1).contiguous() for part in (early, x))
-    mixed, came = early[which], x[which]
+    part = [slice(row[0], row[0] + len(row)) for row in rows]
+
+    def cut(values: Tensor) -> Tensor:
+        return torch.stack([values[clip] for clip in part])
+
+    mixed, came = cut(early), cut(x)
     moved = early.numel() + mixed.numel() + x.numel() + came.numel()
-    yield "cut into clips", lambda: (early[which], x[which])[0], moved
+    yield "cut into clips", lambda: (cut(early), cut(x))[0], moved
     for number, block in enumerate((first, *fast.later), 1):
         if number > 1:
             mixed = block.mixed(came)

@@ -67,11 +67,11 @@ class SharedFrames(OnArrays):
         """Vectors, joint attention and evidence, as `OnArrays.encode`, of some clips."""
         frames, rows = clips.frames(which)
         with torch.inference_mode():
-            found = self._encode(self._given(frames), torch.from_numpy(rows))
+            found = self._encode(self._given(frames), rows[:, 0].tolist(), rows.shape[1])
         return self._arrays(found)
 
-    def _encode(self, frames: Tensor, rows: Tensor) -> Encoded:
-        """Clips that take their frames from (F, C, V) by rows (M, T)."""
+    def _encode(self, frames: Tensor, first: list[int], length: int) -> Encoded:
+        """Clips of so many frames (F, C, V), from the first of each on."""
         network = self.network
         assert isinstance(network, STAM)
         x, seen = self.norm(frames)  # (V, F, C), (F, V) or None
@@ -80,14 +80,15 @@ class SharedFrames(OnArrays):
         if seen is not None and bool(seen.all()):
             seen = None  # nothing is left out of means: the shorter way there
         pooled, keep = [], []
-        for part in rows.split(TOGETHER):
-            y = self.first.over_time(mixed[part])  # (m, T, V, D)
-            y = self.first.joined(y, x[part])
+        for begin in range(0, len(first), TOGETHER):
+            part = [slice(start, start + length) for start in first[begin : begin + TOGETHER]]
+            y = self.first.over_time(torch.stack([mixed[clip] for clip in part]))  # (m, T, V, D)
+            y = self.first.joined(y, torch.stack([x[clip] for clip in part]))
             for block in self.later:
                 y = block(y)
             there = None
             if seen is not None:
-                there = seen[part]  # (m, T, V)
+                there = torch.stack([seen[clip] for clip in part])  # (m, T, V)
                 for block in (self.first, *self.later):
                     there = block.seen(there)
                 keep.append(there.any(dim=1))
@@ -96,22 +97,25 @@ class SharedFrames(OnArrays):
 
 
 class _Norm:
-    """`InputNorm` of frames by its running statistics, joint by joint."""
+    """`InputNorm` of frames by its running statistics: rows of C * V features, channel-major."""
 
     def __init__(self, norm: InputNorm, channels: int) -> None:
-        gain, offset = (part.view(-1, 1, channels) for part in _affine(norm))
-        self.gain, self.offset = gain, offset  # (V, 1, C)
-        self.scales, self.masking = norm.scales, norm.masking
+        gain, offset = (part.view(-1, channels).t().flatten() for part in _affine(norm))
+        self.gain, self.offset = gain, offset  # (C*V,)
+        self.masking, self.scales = norm.masking, None
+        if norm.scales is not None:
+            self.scales = norm.scales.repeat_interleave(len(gain) // channels)
 
     def __call__(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
         """(F, C, V) -> (V, F, C) without missing values, and what was seen (F, V) or None."""
         seen = ~frames.sum(dim=1).isnan() if self.masking else None
-        x = frames.permute(2, 0, 1).contiguous()
+        x = frames.flatten(1)
         if self.scales is not None:
             x = kernels.asinh(x / self.scales)
         if not self.masking:
-            return torch.addcmul(self.offset, x.nan_to_num(nan=0.0), self.gain), seen
-        return torch.addcmul(self.offset, x, self.gain).nan_to_num_(nan=0.0), seen
+            x = x.nan_to_num(nan=0.0)
+        x = torch.addcmul(self.offset, x, self.gain).nan_to_num_(nan=0.0)
+        return x.view(frames.shape).permute(2, 0, 1).contiguous(), seen
 
 
 class _Block:
@@ -127,6 +131,7 @@ class _Block:
         # A joint takes the bias as often as it takes from others: the column sums of the graph.
         bias = torch.einsum("pd,pw->wd", _bias(block.joints).view(parts, -1), graph.sum(dim=1))
         self.bias = bias * gain + offset  # (V, D)
+        self.even = block.even  # the same for all joints
         self.stride = block.stride
         self.padding = block.frames.padding
         gain, offset = _affine(block.norm_frames)
@@ -174,8 +179,12 @@ class _Block:
         """Graph and channels, normed: (M, T, V, D_in) -> (M, T, V, D)."""
         M, T, V, width = x.shape
         y = torch.matmul(self.takes, x.view(M * T, V, width))  # (M*T, V*P, D_in)
-        y = torch.mm(y.view(M * T * V, -1), self.weight).view(M * T, -1)
-        return y.add_(self.bias.flatten()).clamp_min_(0.0).view(M, T, V, -1)
+        y = y.view(M * T * V, -1)
+        if self.even:
+            y = torch.addmm(self.bias[0], y, self.weight)
+        else:
+            y = torch.mm(y, self.weight).view(M * T, -1).add_(self.bias.flatten())
+        return y.clamp_min_(0.0).view(M, T, V, -1)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(M, T, V, D_in) -> (M, T', V, D)."""
