@@ -174,6 +174,19 @@ def test_a_film_is_looked_at_once_for_two_models(videos, assessor, estimator, tm
     assert len(estimator) == 2
 
 
+def test_an_overlay_tells_its_marks_in_words_and_leaves_notes_out(
+    videos, assessor, estimator, films, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(screening, "draw_overlay", lambda *_, **given: drawn.append(given))
+    monkeypatch.setitem(films, "a", films["a"].between(0, 5))
+    only = [item for item in find_inputs([videos]) if item.name == "a"]
+    screen(only, assessor, tmp_path / "out", overlay="skeleton")
+    (given,) = drawn
+    assert given["privacy"] == "skeleton"
+    assert [text for _, _, text in given["marks"]] == ["E105 too few usable seconds"]
+
+
 def test_another_estimator_looks_again(videos, assessor, estimator, tmp_path):
     only = [item for item in find_inputs([videos]) if item.name == "a"]
     region = {"region": (0, 0, 9, 9)}
