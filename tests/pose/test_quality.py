@@ -286,7 +286,7 @@ def test_legs_in_line_with_the_trunk(turn):
 
 
 @pytest.mark.parametrize(
-    ("trunk_px", "expected"), [(45, []), (39, ["W117"]), (21, ["W117"]), (19, ["E117"])]
+    ("trunk_px", "expected"), [(45, []), (39, ["W117"]), (26, ["W117"]), (24, ["E117"])]
 )
 def test_scale(trunk_px, expected):
     assert codes(assess_quality(infant(trunk_px=trunk_px))) == expected
@@ -321,10 +321,10 @@ def noisy(pose: Pose, joints: tuple[str, ...], sd_px: float, start_s: float, end
 
 
 @pytest.mark.parametrize("sd", [0.005, 0.01, 0.03])
-@pytest.mark.parametrize("fps", [25, 30, 60, 120])
+@pytest.mark.parametrize("fps", [20, 25, 30, 60, 120])
 def test_noise_is_measured(sd, fps):
     pose = noisy(infant(70, fps), ALL, sd * 120, 0, 70)
-    assert assess_quality(pose).measures["jitter"] == pytest.approx(sd, rel=0.05)
+    assert assess_quality(pose).measures["jitter"] == pytest.approx(sd, rel=0.07)
 
 
 def test_a_trembling_wrist():

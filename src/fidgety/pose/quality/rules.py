@@ -195,7 +195,9 @@ def jitter(scene: Scene) -> Finding:
     s * sqrt(20); the median over a second of its length is 1.1774 times that.
     """
     config, pose = scene.config, scene.pose
-    measured = len(pose) > 1 and pose.fps >= config.jitter_fps and np.isfinite(scene.trunk_px)
+    measured = (
+        len(pose) > 1 and pose.fps >= config.jitter_fps * (1 - 1e-6) and np.isfinite(scene.trunk_px)
+    )
     lag = max(1, round(pose.fps / 30)) if measured else 0
     block = round(_BLOCK_S * pose.fps) if measured else 0
     if not measured or len(pose) < 3 * lag + block:
