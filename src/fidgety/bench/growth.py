@@ -125,7 +125,7 @@ def draw_growth(found: dict[str, Any], path: str | Path) -> Path:
     plots = library("matplotlib.figure", "plots")
     curves = found["growth"]
     figure = plots.Figure(figsize=(10.5, 5.6), layout="constrained")
-    places = figure.subplots(2, -(-len(curves) // 2)).flat
+    places = list(figure.subplots(2, -(-len(curves) // 2)).flat)
     for axes, (name, curve) in zip(places, curves.items(), strict=False):
         size, taken = np.array(curve).T
         work, _, what = name.partition(": ")
@@ -142,7 +142,7 @@ def draw_growth(found: dict[str, Any], path: str | Path) -> Path:
         axes.set_xlabel(what)
         axes.set_ylabel("ms of wall time" if cores else "ms of processor time")
         axes.grid(alpha=0.25)
-    for axes in places:
+    for axes in places[len(curves) :]:
         axes.set_axis_off()
     figure.suptitle(
         f"{found['size']} network, {found['threads']} threads; dashed: in proportion", fontsize=11

@@ -110,7 +110,7 @@ def draw(found: dict[str, Any], path: str | Path) -> Path:
     axes = figure.add_subplot()
     reach = np.geomspace(0.05, 300, 200)
     axes.loglog(reach, np.minimum(peak, reach * width), color="#333333")
-    axes.text(4.5, peak * 1.15, f"matrix product {peak:.0f} GFLOP/s", fontsize=8)
+    axes.text(0.055, peak * 1.15, f"matrix product {peak:.0f} GFLOP/s", fontsize=8)
     axes.text(0.055, 0.05 * width * 1.9, f"copying {width:.0f} GB/s", rotation=33, fontsize=8)
     total = sum(point["seconds"] for point in points)
     for number, point in enumerate(points, 1):
