@@ -28,17 +28,21 @@ def add_model(store: Store, path: str | os.PathLike[str]) -> str:
     ------
     CheckpointError, FileError
         If it is no model.
+    VideoError
+        E607 if it is a ``.fidgety`` file and torch is not installed.
     """
-    from fidgety.models.checkpoint import load_checkpoint, sha256
+    from fidgety.models.trained import TrainedModel
 
     source = existing(path, "model file")
-    checkpoint, digest = load_checkpoint(source), sha256(source)
+    trained = TrainedModel.load(source)
+    checkpoint, digest = trained.checkpoint, trained.digest
     known = store.one("SELECT id FROM models WHERE sha256 = ?", digest)
     if known is not None and store.model_file(known["id"]).is_file():
         return str(known["id"])
     model = known["id"] if known else new_id()
     try:
-        with whole_file(store.model_file(model)) as draft:
+        suffix = ".onnx" if source.suffix.lower() == ".onnx" else ".fidgety"
+        with whole_file(store.model_file(model).with_suffix(suffix)) as draft:
             shutil.copyfile(source, draft)
     except OSError as error:
         raise error if isinstance(error, AppError) else file_error(error, source) from error

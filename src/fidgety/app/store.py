@@ -222,8 +222,9 @@ class Store:
         return self.folder / "cases" / case_id / folder
 
     def model_file(self, model_id: str) -> Path:
-        """A model of the library."""
-        return self.folder / "models" / f"{model_id}.fidgety"
+        """A model of the library: a ``.fidgety`` file, or the ``.onnx`` file that stands there."""
+        exported = self.folder / "models" / f"{model_id}.onnx"
+        return exported if exported.exists() else exported.with_suffix(".fidgety")
 
     def sweep(self) -> int:
         """Remove files that no row names: what a killed process left. Returns how many.
