@@ -20,7 +20,7 @@ import numpy as np
 from fidgety.models.ensemble import logits
 from fidgety.motion import pose_sequence
 from fidgety.simulate import simulate_cohort
-from fidgety.statistics import abstention_rates, auc_interval, calibration, roc_auc
+from fidgety.statistics import abstention_rates, auc_interval, calibration, compare_auc, roc_auc
 from fidgety.study.crossfit import CrossFit, cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.methods import METHODS
@@ -39,6 +39,7 @@ def main() -> None:
           "| missed | false alarms | out of scope | CPU s |")  # fmt: skip
     print("|---|" + "---|" * 10)
     rates: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    given_scores: dict[tuple[int, str], np.ndarray] = {}
     asked = [
         (seed, fit_seed)
         for seed in map(int, given.seeds.split(","))
@@ -60,6 +61,7 @@ def main() -> None:
             said = abstention_rates(rules.abstention, logits(scores), y)
             outside = [not check.in_scope for e in rows if (check := rules.scope_of(e.sequence))]
             rates[name].append((said.missed.value, said.false_alarms.value))
+            given_scores[fit_seed, name] = scores
             print(
                 f"| {name} | {seed} | {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) | "
                 f"{found.slope.value:.2f} ({found.slope.low:.2f} to {found.slope.high:.2f}) | "
@@ -72,6 +74,12 @@ def main() -> None:
             if given.members:
                 told = rules.abstention.decide(logits(scores))
                 print(of_members(fitted, rows, y, patterns, told, fit_seed), flush=True)
+            if name != names[0]:
+                first = given_scores[fit_seed, names[0]]
+                test = compare_auc(first, scores, truth[METHODS[names[0]].profile])
+                print(f"  {names[0]} is better by {test.value:.3f} "
+                      f"({test.low:.3f} to {test.high:.3f}), paired DeLong "
+                      f"p {test.p:.2g}", flush=True)  # fmt: skip
     print()
     for name, pairs in rates.items():
         missed, alarms = np.mean(pairs, axis=0)
