@@ -124,6 +124,7 @@ def test_several_videos_are_asked_for(tmp_path, monkeypatch):
         ({"peaks": 3}, "E334"),
         ({"limbs_subset": np.zeros((1, 7))}, "E334"),
         ({"limbs_subset": "none"}, "E334"),
+        ({"limbs_subset": [[1.0, 2.0], [3.0]]}, "E334"),
         ({"frame": 0.5}, "E334"),
         ({"frame": 1}, "E339"),
         ({"frame": float("inf")}, "E340"),

@@ -104,7 +104,10 @@ def _body(limbs: NDArray[np.float64], peaks: Any, where: str) -> NDArray[np.floa
 
 
 def _limbs(value: Any, where: str) -> NDArray[np.float64]:
-    limbs = np.asarray(as_array(value) if isinstance(value, Record) else value)
+    try:
+        limbs = np.asarray(as_array(value) if isinstance(value, Record) else value)
+    except (ValueError, TypeError, OverflowError):  # lists of several lengths
+        malformed(where, "limbs_subset is no table of numbers")
     if limbs.size == 0:
         return np.zeros((0, JOINTS + 2))
     if limbs.ndim != 2 or limbs.shape[1] != JOINTS + 2 or limbs.dtype.kind not in "iuf":
