@@ -235,7 +235,7 @@ def test_a_ray_cluster_that_is_lost_is_told(monkeypatch, lost):
             init=lambda **_: None,
             put=lambda work: work,
             remote=lambda **_: lambda _: SimpleNamespace(remote=lambda *_: object()),
-            wait=lambda *_, **__: ([], []),
+            wait=lambda *_, **__: (time.sleep(0.005), ([], []))[1],
             cluster_resources=lambda: {"CPU": 1.0},
             get_runtime_context=lambda: SimpleNamespace(gcs_address=address),
             nodes=lambda: [{"Alive": False, "Resources": {"CPU": 1.0}}],

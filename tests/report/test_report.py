@@ -225,6 +225,7 @@ def test_the_interval_says_of_what_it_is(sample: dict[str, Any]) -> None:
 
 
 def test_a_risk_of_the_whole_is_not_explained_by_its_moments(sample: dict[str, Any]) -> None:
+    sample = copy.deepcopy(sample)
     said = "This risk rests on movements larger than usual in the recording as a whole."
     for absent, exaggerated, whole in (
         (0.34, 0.02, False), (0.02, 0.97, True), (0.3, 0.4, False), (0.99, 0.98, False),
@@ -241,6 +242,7 @@ def test_a_risk_of_the_whole_is_not_explained_by_its_moments(sample: dict[str, A
 
 
 def test_no_risk_is_told_as_certain(sample: dict[str, Any]) -> None:
+    sample = copy.deepcopy(sample)
     limits = sample["risk_limits"] = [1 / 402, 401 / 402]
     sample.update(
         calibrated_on=400, risk=limits[1], interval=[0.9949, limits[1]], decision="abnormal"
