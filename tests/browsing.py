@@ -13,6 +13,7 @@ from fidgety.report.pdf import find_browser
 
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE_MS = 300_000  # of a machine that others keep busy
 
 needs_browser = pytest.mark.skipif(
     find_browser() is None, reason="chromium is not installed: apt-get install chromium"
@@ -29,12 +30,15 @@ def opened(
     """
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
+        browser = driver.chromium.launch(
+            executable_path=find_browser(), args=ARGUMENTS, timeout=PATIENCE_MS
+        )
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             offline=True,
         )
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.complaints, page.requests = [], []
         page.on("console", lambda said: page.complaints.append(said.text))

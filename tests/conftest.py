@@ -3,13 +3,15 @@
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from fidgety.errors import VideoError
 
-# The same examples at every run, so that a red run is the fault of a change.
-# For new ones: HYPOTHESIS_PROFILE=default.
-settings.register_profile("repeatable", derandomize=True)
+# The same examples at every run, so that a red run is the fault of a change; and no limit of time
+# for an example or for making it: a busy machine is no fault. For new ones: HYPOTHESIS_PROFILE=new.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", PATIENT, derandomize=True)
+settings.register_profile("new", PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

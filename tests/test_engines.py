@@ -12,7 +12,9 @@ import sys
 import time
 import warnings
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -252,8 +254,7 @@ def test_a_ray_cluster_that_is_lost_is_told(monkeypatch, lost):
 @pytest.mark.slow
 @needs("distributed")
 def test_a_dask_scheduler_that_ends_and_is_started_again(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
     worker = ("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
@@ -265,6 +266,7 @@ def test_a_dask_scheduler_that_ends_and_is_started_again(tmp_path):
             running.append(
                 subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             )
+            answers(port)  # the scheduler, before a worker asks for it
 
     def end() -> None:
         while running:
@@ -285,6 +287,24 @@ def test_a_dask_scheduler_that_ends_and_is_started_again(tmp_path):
     finally:
         end()
     assert given == {k: 2 * k for k in range(6)}
+
+
+def free_port() -> int:
+    """A port that nobody uses, from below those that the system gives to whoever asks for any."""
+    for port in Random(os.getpid()).sample(range(20_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    pytest.fail("no port is free")
+
+
+def answers(port: int) -> None:
+    """Wait until somebody listens."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 10):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"nobody listens at {port}")
 
 
 def waits(folder: Path, number: int) -> int:

@@ -176,7 +176,7 @@ def test_the_note_is_renewed(store, monkeypatch):
     monkeypatch.setattr(remote, "BEAT_S", 0.01)
     with kept("memory://b/out"):
         first = store.modified(f"/b/out/{NOTE}")
-        for _ in range(500):
+        for _ in range(12_000):
             if store.modified(f"/b/out/{NOTE}") > first:
                 break
             remote.time.sleep(0.01)

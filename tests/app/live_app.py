@@ -49,13 +49,15 @@ def running(store: Store, work: bool = False) -> Iterator[Live]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the app did not start"
         time.sleep(0.02)
     try:
         yield Live(f"http://{host}", door.token)
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=300)
         listening.close()
+        assert not thread.is_alive(), "the app did not end"
 
 
 def come_in(page: Any, live: Live, name: str = "Anna One") -> None:
@@ -69,3 +71,4 @@ def come_in(page: Any, live: Live, name: str = "Anna One") -> None:
         page.fill("#name", name)
         page.click("#new button[type=submit]")
     page.wait_for_selector(".inbox")
+    page.wait_for_load_state()  # its script is there

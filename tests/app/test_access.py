@@ -113,6 +113,7 @@ def test_what_every_answer_says_to_the_browser(client: TestClient, store: Store)
         headers = client.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
+        assert "form-action 'none'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"

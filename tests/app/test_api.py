@@ -214,7 +214,7 @@ def test_no_request_that_fits_the_schema_ends_in_a_fault(client: TestClient, sto
 def fuzz(operation: Any, client: TestClient, known: str, seen: Counter[int]) -> None:
     """Ask one operation what schemathesis makes up for it, half of it of a case that is there."""
 
-    @settings(max_examples=8, deadline=None, database=None, suppress_health_check=HealthCheck)
+    @settings(max_examples=8, database=None, suppress_health_check=HealthCheck)
     @given(made=operation.as_strategy(), real=st.booleans())
     def ask(made: Any, real: bool) -> None:
         path = operation.path

@@ -28,7 +28,7 @@ import mutations as m
 
 TESTS = Path(__file__).parents[1]
 HOST = "127.0.0.1:8765"
-WAIT_S = 15.0
+WAIT_S = 120.0
 EVERY = 40  # cases between two looks at the whole log
 
 

@@ -206,7 +206,7 @@ def test_reading_other_formats_leaves_no_log_and_no_hook(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     subprocess.run(
-        [sys.executable, "-c", code], check=True, env={**os.environ, "HOME": str(home)}, timeout=120
+        [sys.executable, "-c", code], check=True, env={**os.environ, "HOME": str(home)}, timeout=600
     )
     assert not (home / ".movement").exists()
 

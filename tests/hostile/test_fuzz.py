@@ -57,7 +57,6 @@ def test_only_our_own_errors_come_out(tmp_path, name):
 
     @settings(
         max_examples=6 if target.slow else 25,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
     )

@@ -143,7 +143,7 @@ def test_mirroring_exchanges_left_and_right_and_nothing_else():
     torch.testing.assert_close(one.joint_attention[..., ORDER], other.joint_attention)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(-np.pi, np.pi))
 def test_turning_the_camera_changes_nothing(angle):
     model, x = network(exaggeration=2.0), clips(2, 3)

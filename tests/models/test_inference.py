@@ -106,7 +106,7 @@ def test_nothing_usable_is_refused():
 
 
 @given(seed=st.integers(0, 10_000), rule=st.sampled_from(["mean", "max"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_leaving_clips_out_equals_attending_to_the_others(seed, rule):
     """Also where a whole window falls away."""
     model, recording = MODELS["plain"], clips(6)

@@ -111,7 +111,7 @@ def test_clips_encoded_once_serve_every_window():
     torch.testing.assert_close(joints[windows], whole.joint_attention)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(order=st.permutations(range(5)))
 def test_the_order_of_clips_carries_no_meaning(order):
     model = small().eval()

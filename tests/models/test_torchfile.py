@@ -279,7 +279,7 @@ def test_truncated_anywhere(tmp_path, new):
         assert refused(path) == "E421", length
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), new=st.booleans())
 def test_any_damage_ends_in_a_refusal_or_in_arrays(tmp_path, data, new):
     path = tmp_path / "x.pt"

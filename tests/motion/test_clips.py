@@ -37,7 +37,7 @@ def test_clips_are_set_in_seconds(fps):
     assert np.diff(clips.start_s)[0] == pytest.approx(0.5, abs=0.51 / fps)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     frames=st.integers(1, 500),
     fps=st.sampled_from([15.0, 24.0, 29.97, 30.0, 60.0]),
@@ -83,7 +83,7 @@ def test_clips_are_views_that_cannot_be_written():
     length=st.integers(1, 6),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_clips_by_the_frames_that_they_share(frames, length, seed):
     rng = np.random.default_rng(seed)
     sequence = PoseSequence(rng.normal(size=(7, frames, 3)), 1.0)
@@ -116,7 +116,7 @@ def test_all_seen_is_enough_even_if_all_is_asked_for():
     np.testing.assert_array_equal(clips.usable, clips.first >= 100)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     frames=st.integers(30, 900),
     stride=st.floats(0.1, 1.0),

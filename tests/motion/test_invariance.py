@@ -13,7 +13,7 @@ from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import load_skeleton
 
 seeds = st.integers(0, 2**16)
-few = settings(max_examples=6, deadline=None)
+few = settings(max_examples=6)
 X_CHANNELS = [CHANNELS.index(name) for name in ("x", "velocity_x", "acceleration_x")]
 
 

@@ -81,7 +81,7 @@ def test_an_own_skeleton_with_a_built_in_name_comes_back_as_it_was(tmp_path):
     assert_same(read_native(some_pose(mine).save(tmp_path / "p.parquet")), some_pose(mine))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), frames=st.integers(1, 40), sized=st.booleans())
 def test_round_trip_of_any_pose(tmp_path_factory, seed, frames, sized):
     pose = some_pose(frames=frames, seed=seed, size=(7, 9) if sized else None, unit="trunk")

@@ -179,7 +179,7 @@ def test_mend_compensates_only_a_camera_that_moved():
     assert mend(on_tripod, assess_quality(on_tripod)) is on_tripod
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     sway=st.complex_numbers(max_magnitude=30),
     zoom=st.floats(0, 0.1),

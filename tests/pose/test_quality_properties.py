@@ -47,7 +47,7 @@ views = given(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @views
 def test_translation_turn_and_scale_change_nothing(fault, seed, turn, scale, x, y):
     pose = made(fault, seed)
@@ -64,7 +64,7 @@ def test_translation_turn_and_scale_change_nothing(fault, seed, turn, scale, x, 
         )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     fault=st.sampled_from([*FAULTS, "adult"]), seed=st.integers(0, 20), start=st.floats(-50, 500)
 )
@@ -77,20 +77,20 @@ def test_a_later_clock_only_shifts_the_ranges(fault, seed, start):
         np.testing.assert_allclose(np.array(one.ranges) + start, other.ranges, atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(fault=st.sampled_from(["none", "nobody", "adult", "straight"]), seed=st.integers(0, 20))
 def test_a_mirrored_film_is_judged_alike(fault, seed):
     pose = made(fault, seed).then("sized", size=(1280, 720))
     assert essence(assess_quality(pose.mirrored())) == essence(assess_quality(pose))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 20), fps=st.sampled_from([24.0, 30.0, 50.0, 60.0]))
 def test_the_frame_rate_does_not_decide(seed, fps):
     assert assess_quality(infant(70, fps, seed=seed)).reasons == ()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 5),
     holes=st.lists(st.tuples(st.floats(0, 89), st.floats(0.05, 10)), max_size=6),
@@ -105,7 +105,7 @@ def test_usable_seconds_never_grow_by_losing_joints(seed, holes):
         usable = now
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     frames=st.integers(1, 90),
     seed=st.integers(0, 1000),

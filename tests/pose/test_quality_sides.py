@@ -130,7 +130,7 @@ def test_sides_tell_front_twist_and_face():
     assert sides["hip"].face.all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 50),
     turn=st.floats(0, 6.28),

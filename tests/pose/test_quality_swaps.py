@@ -188,7 +188,7 @@ def test_a_body_never_seen_has_no_exchanges():
     assert not find_swaps(pose.then("lost", xy=np.full_like(pose.xy, np.nan))).any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 50),
     turn=st.floats(0, 6.28),

@@ -366,7 +366,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(sorted(set(ASSESSMENT) - {"schema_version"})), json_values))
 def test_any_json_object_makes_a_page(content: dict[str, Any]) -> None:
     assert len(parse(render_report(content)).all("script")) == 1

@@ -93,7 +93,6 @@ def test_prevalence_by_hand() -> None:
 probabilities = st.floats(0.001, 0.999)
 
 
-@settings(deadline=None)
 @given(probabilities, probabilities, probabilities)
 def test_prevalence_there_and_back(risk: float, trained: float, here: float) -> None:
     there = words.shift_prevalence(risk, trained, here)
@@ -161,7 +160,7 @@ def test_the_marker_stands_where_the_risk_is() -> None:
         assert float(marker.attributes["cx"]) == pytest.approx(left + risk * width, abs=0.06)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(probabilities)
 def test_as_many_dots_as_in_a_hundred(risk: float) -> None:
     svg = parse(draw_hundred(risk, (0.0, 1.0)))

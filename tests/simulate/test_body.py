@@ -50,7 +50,7 @@ def test_an_infant_is_no_small_adult():
         assert 0.65 * outer_cm < 19 * value < outer_cm
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_bones_keep_their_length_in_every_posture(seed):
     rng = np.random.default_rng(seed)
@@ -64,7 +64,7 @@ def test_bones_keep_their_length_in_every_posture(seed):
         assert length(joints, *pair) == pytest.approx(length(rest, *pair))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_left_and_right_are_mirror_images(seed):
     rng = np.random.default_rng(seed)

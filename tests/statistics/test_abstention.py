@@ -23,8 +23,7 @@ from fidgety.statistics import (
 )
 from fidgety.statistics.scope import _ledoit_wolf
 
-# No deadline: a busy machine is no fault.
-RARE = settings(deadline=None, max_examples=12)
+RARE = settings(max_examples=12)
 
 
 def scored(rng: np.random.Generator, n1: int, n0: int) -> tuple[np.ndarray, np.ndarray]:

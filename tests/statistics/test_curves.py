@@ -24,8 +24,7 @@ from fidgety.statistics import (
     roc_curve,
 )
 
-# No deadline: a busy machine is no fault.
-RELAXED = settings(deadline=None, max_examples=50)
+RELAXED = settings(max_examples=50)
 
 
 @st.composite

@@ -27,8 +27,7 @@ from fidgety.statistics import (
 )
 from fidgety.statistics.rates import wilson
 
-# No deadline: a busy machine is no fault.
-RELAXED = settings(deadline=None, max_examples=50)
+RELAXED = settings(max_examples=50)
 
 
 # --- planning -----------------------------------------------------------------------------------

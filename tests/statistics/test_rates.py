@@ -12,8 +12,7 @@ from sklearn.metrics import roc_curve as sklearn_roc_curve
 from fidgety.errors import ConfigError, FidgetyError, StudyError
 from fidgety.statistics import choose_threshold, predictive_values, rates, wilson
 
-# No deadline: a busy machine is no fault.
-RELAXED = settings(deadline=None, max_examples=50)
+RELAXED = settings(max_examples=50)
 
 SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 LABELS = np.array([0, 0, 0, 1, 0, 0, 1, 1, 1])

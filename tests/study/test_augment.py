@@ -79,7 +79,7 @@ def test_turning_and_scaling_equal_the_features_of_the_turned_body(angle, scale)
 
 
 @given(seed=st.integers(0, 1000), degrees=st.floats(0, 180))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_turning_keeps_every_length(seed, degrees):
     rng = np.random.default_rng(seed)
     clips = torch.from_numpy(rng.normal(size=(2, 2, 7, 4, 18)).astype(np.float32))

@@ -29,7 +29,7 @@ def several(counts: list[int]) -> list[Example]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 3), min_size=10, max_size=24), st.integers(2, 4), st.integers(0, 9))
 def test_infants_go_whole_to_one_part_and_classes_are_even(counts, parts, seed):
     rows = several(counts)

@@ -53,7 +53,7 @@ def test_each_recording_weighs_one():
 
 
 @given(size=st.integers(1, 9), most=st.none() | st.integers(1, 9), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_window_comes_once(size, most, seed):
     samples = windows_of(MIXED, CLIP, WINDOW)
     found = list(batches(samples, size, rng(seed), most))

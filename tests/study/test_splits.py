@@ -37,7 +37,7 @@ def studies(draw: st.DrawFn) -> tuple[Study, int, float]:
     return study_of(infants, counts, sites), folds, draw(st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=studies(), seed=st.integers(0, 1000))
 def test_infants_never_cross_and_test_parts_cover_all(
     case: tuple[Study, int, float], seed: int
@@ -61,7 +61,7 @@ def test_infants_never_cross_and_test_parts_cover_all(
     assert max(sizes) - min(sizes) <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(case=studies(), seed=st.integers(0, 1000), order=st.randoms(use_true_random=False))
 def test_same_seed_same_splits_whatever_the_order_of_rows(
     case: tuple[Study, int, float], seed: int, order: random.Random

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_studies import a_pose, write_sequences, write_study
 
@@ -370,7 +370,7 @@ def test_labels_survive_writing_and_reading(tmp_path: Path) -> None:
     assert (again[0].site, again[1].label) == ("A, B", None)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     content=st.one_of(
         st.binary(max_size=300),

@@ -90,27 +90,28 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path):
 def test_killed_for_real_and_resumed(tmp_path):
     """SIGKILL while epochs run; resumed, the run equals one that was left alone."""
     code = (
-        "import sys; from learning import *; from fidgety.study.training import fit;"
+        "import sys, time; from learning import *; from fidgety.study.training import fit;"
         "import torch; torch.set_num_threads(1);"
-        "fit(examples(range(8)), examples(range(8, 14)), network(max_epoch=int(sys.argv[2])),"
-        " run=sys.argv[1], resume=True)"
+        "wait = lambda epoch: epoch.epoch >= int(sys.argv[2]) and time.sleep(900);"
+        "fit(examples(range(8)), examples(range(8, 14)), network(max_epoch=40),"
+        " run=sys.argv[1], resume=True, on_epoch=wait)"
     )
 
-    def start(folder: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", code, str(folder), "40"]
+    def start(folder: Path, last: int = 1000) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", code, str(folder), str(last)]
         return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(HERE)})
 
-    victim = start(tmp_path / "cut")
+    victim = start(tmp_path / "cut", last=30)  # where it waits to be killed, if that comes so late
     metrics = tmp_path / "cut" / "metrics.jsonl"
     while victim.poll() is None and (
         not metrics.exists() or len(metrics.read_text().splitlines()) < 3
     ):
         time.sleep(0.01)
     victim.send_signal(signal.SIGKILL)
-    assert victim.wait(30) == -signal.SIGKILL
+    assert victim.wait() == -signal.SIGKILL
     assert len(metrics.read_text().splitlines()) < 40
     for folder in ("cut", "whole"):
-        assert start(tmp_path / folder).wait(120) == 0
+        assert start(tmp_path / folder).wait(900) == 0
     cut, whole = (
         torch.load(tmp_path / folder / "last_state.pt", weights_only=True)
         for folder in ("cut", "whole")
@@ -341,7 +342,7 @@ def test_two_processes_agree(tmp_path):
     script.write_text(RANKS)
     env = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], env=env, timeout=300, capture_output=True,
+        [sys.executable, str(script), str(tmp_path)], env=env, timeout=900, capture_output=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()[-2000:]

@@ -32,10 +32,12 @@ SMALL = 1 << 20  # bytes of a request that is no upload
 ATTEMPTS, WINDOW_S = 8, 60.0
 _SCRYPT: dict[str, Any] = {"n": 2**14, "r": 8, "p": 1, "maxmem": 1 << 26}
 
+# Forms are sent by the pages' scripts alone: before these are loaded a browser would put what was
+# typed, words to come in by among it, into an address.
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "media-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; "
+        "media-src 'self'; font-src 'self'; connect-src 'self'; form-action 'none'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",

@@ -79,7 +79,7 @@ def test_an_impossible_frame_rate_is_refused(features, fps):
         features.of(restless(0, 2.0), fps)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 99), st.floats(0, 0.6))
 def test_gaps_never_break_a_set(features, seed, lost):
     rng = np.random.default_rng(seed)

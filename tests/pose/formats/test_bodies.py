@@ -54,7 +54,7 @@ def test_one_body_a_frame_is_taken_as_it_is_even_when_it_jumps():
     np.testing.assert_array_equal(np.delete(followed, 7, 0), np.delete(infant, 7, 0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), shift=st.floats(-1e4, 1e4), scale=st.floats(0.01, 100))
 def test_place_and_scale_do_not_matter(seed, shift, scale):
     infant, carer = infant_and_carer(12)

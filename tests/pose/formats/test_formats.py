@@ -30,7 +30,7 @@ def test_recognised_by_content_and_not_by_name(tmp_path, name):
         assert formats.recognise(renamed) == name
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     layout=st.sampled_from(BUILT_IN_SKELETONS),
     seed=st.integers(0, 10_000),

@@ -85,7 +85,7 @@ def test_rows_without_bytes_are_counted(tmp_path):
         read_arrow(path)
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150, database=None)
 @given(st.data())
 def test_spoilt_heads_are_refused_in_words(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("arrow") / "a.feather"

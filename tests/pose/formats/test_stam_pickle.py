@@ -277,7 +277,7 @@ def test_arrays_are_rebuilt_exactly():
             np.testing.assert_array_equal(rebuilt, array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_file_is_refused_or_read_but_never_breaks(data):
     raw = bytearray(DATA[1].read_bytes())

@@ -73,10 +73,9 @@ function transport(player, timeline, clips) {
     tell(`${next} ×`);
   };
   const jump = (forward) => {
-    const here = player.time;
     const target = forward
-      ? clips.find((clip) => clip.start_s > here + 0.05) || clips[0]
-      : [...clips].reverse().find((clip) => clip.start_s < here - 0.4) || clips.at(-1);
+      ? clips.find((clip) => player.firstOf(clip) > player.frame) || clips[0]
+      : [...clips].reverse().find((clip) => clip.start_s < player.time - 0.4) || clips.at(-1);
     if (!target) return;
     if (player.loop) repeat(target);
     player.seekTime(target.start_s);
@@ -89,14 +88,14 @@ function transport(player, timeline, clips) {
   player.jump = jump;
   const loop = byId("loop");
   const repeat = (clip) => {
-    player.loop = clip ? [Math.floor(clip.start_s * player.fps), Math.ceil(clip.end_s * player.fps)] : null;
+    player.loop = clip ? [player.firstOf(clip), Math.ceil(clip.end_s * player.fps)] : null;
     timeline.repeat(clip ? [clip.start_s, clip.end_s] : null);
     loop.setAttribute("aria-pressed", String(Boolean(clip)));
   };
   player.repeat = () => {
     if (player.loop) { repeat(null); return; }
     const here = player.time;
-    const of = (player.content.clips || []).filter((clip) => clip.start_s <= here + 1e-6 && here < clip.end_s);
+    const of = (player.content.clips || []).filter((clip) => player.firstOf(clip) <= player.frame && here < clip.end_s);
     const clip = of.sort((a, b) => b.attention - a.attention)[0] || { start_s: Math.max(0, here - 1), end_s: Math.min(player.duration, here + 1) };
     repeat(clip);
     tell(`Looping ${clock(clip.start_s, 1)} to ${clock(clip.end_s, 1)}`);
@@ -111,7 +110,7 @@ function follow(player, timeline) {
   time.textContent = clock(player.time, 1);
   place.replaceChildren(time, ` / ${clock(player.duration)} · frame ${player.frame + 1} of ${player.count}`);
   timeline.move(player.time);
-  const clip = timeline.even && (player.content.clips || []).find((item) => item.start_s <= player.time && player.time < item.end_s);
+  const clip = timeline.even && (player.content.clips || []).find((item) => player.firstOf(item) <= player.frame && player.time < item.end_s);
   const marks = timeline.marksAt(player.time).map((mark) => mark.code);
   byId("stage-cue").textContent = [
     clip && clip.attention !== null ? `${(clip.attention / timeline.even).toFixed(1)} × even` : "",

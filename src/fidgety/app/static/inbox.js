@@ -117,6 +117,9 @@ byId("folder").addEventListener("change", (event) => {
   choose([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath })));
   event.target.value = "";
 });
+for (const input of [byId("files"), byId("folder")]) { // chosen before this script was there
+  if (input.files.length) input.dispatchEvent(new Event("change"));
+}
 
 onSubmit(byId("intake"), async (form) => {
   const age = form.age.value === "" ? null : Number(form.age.value);

@@ -79,14 +79,13 @@ export class Player extends EventTarget {
     if (this.frame >= this.count - 1) this.seek(this.loop ? this.loop[0] : 0);
     if (this.video) { this.video.play(); return; }
     let last = performance.now();
-    let place = this.frame;
+    let [place, shown] = [this.frame, this.frame];
     const tick = (moment) => {
+      if (this.frame !== shown) place = this.frame; // looped or sought
       place += ((moment - last) / 1000) * this.fps * this.rate;
       last = moment;
-      if (Math.floor(place) !== this.frame) {
-        this.reached(Math.min(Math.floor(place), this.count - 1));
-        if (Math.abs(this.frame - place) > 2) place = this.frame; // looped or sought
-      }
+      shown = Math.min(Math.floor(place), this.count - 1);
+      if (shown !== this.frame) this.reached(shown);
       if (this.frame >= this.count - 1) { this.pause(); return; }
       this.ticking = requestAnimationFrame(tick);
     };
@@ -117,7 +116,12 @@ export class Player extends EventTarget {
     this.video.currentTime = (aim + 0.5) / this.fps; // its middle: rounding cannot miss it
   }
 
-  seekTime(seconds) { this.seek(Math.floor(seconds * this.fps + 1e-6)); }
+  /** The picture that is on show when a clip begins: it may have come a moment sooner. */
+  firstOf(clip) { return this.pictureAt(clip.start_s); }
+
+  seekTime(seconds) { this.seek(this.pictureAt(seconds)); }
+
+  pictureAt(seconds) { return Math.floor(seconds * this.fps + 1e-6); }
 
   step(frames) {
     if (this.playing) this.aim = null;
