@@ -44,8 +44,8 @@ def library(monkeypatch):
 
 def test_epochs_are_logged_as_they_come(library):
     with mlflow_run("sqlite:///m.db", {"lr": 0.1}) as log:
-        log(Epoch(0, 0.7, 0.6, 0.8))
-        log(Epoch(1, 0.5, None, None))
+        log(Epoch(0, 2, 0.7, 0.6, 0.8))
+        log(Epoch(1, 2, 0.5, None, None))
     assert library == [
         ("store", "sqlite:///m.db"),
         ("experiment", "fidgety"),

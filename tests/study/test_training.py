@@ -57,6 +57,24 @@ def test_learns_a_planted_difference():
     assert not fitted.model.training
 
 
+@pytest.mark.parametrize(
+    ("infants", "least", "epochs"), [(8, 0, 2), (8, 4, 2), (8, 5, 3), (8, 8, 4), (4, 8, 8)]
+)
+def test_few_infants_are_trained_on_for_as_many_steps(infants, least, epochs, monkeypatch):
+    stepped = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *given: (stepped.append(1), step(self, *given))[1]
+    )
+    config = network(max_epoch=2, batch_size=4, min_steps=least, schedule="cosine")
+    fitted = fit(TRAIN[:infants], (), config)
+    assert len(fitted.epochs) == fitted.config.training.max_epoch == epochs
+    assert len(stepped) == epochs * infants // 4 >= least
+    assert {epoch.planned for epoch in fitted.epochs} == {epochs}
+    asked = network(max_epoch=epochs, batch_size=4, schedule="cosine")
+    assert same_weights(fitted.model, fit(TRAIN[:infants], (), asked).model)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("killed_after", [1, 3])
 def test_resumed_run_ends_bit_equal(tmp_path, schedule, killed_after):
@@ -288,6 +306,7 @@ def test_divergence_is_said(tmp_path):
         {"schedule": "step"},
         {"select": "worst"},
         {"seed": -1},
+        {"min_steps": -1},
     ],
 )
 def test_impossible_settings(wrong):
@@ -311,7 +330,7 @@ def test_settings_become_plain_and_the_same_text():
 
 def test_best_epoch_of_equal_losses_is_the_first():
     state = RunState(None, "")
-    state.epochs = [Epoch(0, 1.0, 0.5, None), Epoch(1, 1.0, 0.5, None)]
+    state.epochs = [Epoch(0, 2, 1.0, 0.5, None), Epoch(1, 2, 1.0, 0.5, None)]
     assert state.best_epoch == 0
     assert state.waited(1)
     assert not state.waited(2)

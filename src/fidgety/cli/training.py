@@ -32,7 +32,9 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 @click.option("--fold-id", default=0, show_default=True, help="Which split.")
 @click.option("--name", help="Folder of the run below STUDY/runs.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was killed.")
-@click.option("--max-epoch", type=int, help="Passes over the training part.")
+@click.option(
+    "--max-epoch", type=int, help="Passes over the training part, however few the infants."
+)
 @click.option("--batch-size", type=int, help="Windows a step.")
 @click.option("--lr", type=float, help="Learning rate.")
 @click.option("--weight-decay", type=float)
@@ -210,6 +212,7 @@ def _changes(
     training = chosen(
         "max_epoch", "batch_size", "lr", "weight_decay", "optimizer", "patience", "seed"
     )
+    training |= {"min_steps": 0} if "max_epoch" in training else {}  # what was asked for decides
 
     def change(config: NetworkConfig) -> NetworkConfig:
         if given["quick"]:
@@ -283,16 +286,9 @@ def _part(fabric: Fabric) -> None:
 @contextmanager
 def _shown(given: dict[str, Any], first: bool) -> Iterator[Callable[[Epoch], None] | None]:
     """Epochs as progress and, on request, in MLflow; from the first device only."""
-    from fidgety.study.methods import method_named
-    from fidgety.study.quick import quick_network
-
     if not first:
         yield None
         return
-    network = method_named(given["method"]).network
-    if network is not None and given["quick"]:
-        network = quick_network(network)
-    epochs = given["max_epoch"] or (network.training.max_epoch if network else 1)
     with ExitStack() as stack:
         show = stack.enter_context(progress("Training"))
         log: Callable[[Epoch], None] | None = None
@@ -306,6 +302,6 @@ def _shown(given: dict[str, Any], first: bool) -> Iterator[Callable[[Epoch], Non
             if log is not None:
                 log(epoch)
             auc = "" if epoch.validation_auc is None else f", val AUC {epoch.validation_auc:.3f}"
-            show(epoch.epoch + 1, epochs, f"loss {epoch.train_loss:.3f}{auc}")
+            show(epoch.epoch + 1, epoch.planned, f"loss {epoch.train_loss:.3f}{auc}")
 
         yield on_epoch

@@ -32,8 +32,8 @@ def quick_method(method: Method) -> Method:
 def quick_network(config: NetworkConfig) -> NetworkConfig:
     """The same network with shortened training.
 
-    With a cosine schedule half the epochs, as the learning rate comes to rest in any number of
-    them; at a constant rate all epochs, each on half as many clips again.
+    With a cosine schedule half the epochs and least steps, as the learning rate comes to rest in
+    any number of them; at a constant rate all epochs, each on half as many clips again.
     """
     training = config.training
     falls = training.schedule == "cosine"
@@ -41,6 +41,7 @@ def quick_network(config: NetworkConfig) -> NetworkConfig:
     shorter = replace(
         training,
         max_epoch=-(-training.max_epoch // 2) if falls else training.max_epoch,
+        min_steps=training.min_steps // 2 if falls else training.min_steps,
         clips_per_window=min(most, training.clips_per_window or most),
         patience=min(PATIENCE, training.patience or PATIENCE),
     )

@@ -23,9 +23,14 @@ STATE_FILE = "last_state.pt"
 
 
 class Epoch(NamedTuple):
-    """Figures of one epoch; the validation figures are None without a validation part."""
+    """Figures of one epoch; the validation figures are None without a validation part.
+
+    `epoch` counts from 0; `planned` epochs were to come when it ended, this one and those before
+    it included.
+    """
 
     epoch: int
+    planned: int
     train_loss: float
     validation_loss: float | None
     validation_auc: float | None

@@ -45,7 +45,7 @@ def mlflow_run(store: str, settings: dict[str, Any]) -> Iterator[Callable[[Epoch
 
         def log(epoch: Epoch) -> None:
             figures = epoch._asdict()
-            step = figures.pop("epoch")
+            step, _ = figures.pop("epoch"), figures.pop("planned")
             mlflow.log_metrics({k: v for k, v in figures.items() if v is not None}, step=step)
 
         yield log

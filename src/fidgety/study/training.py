@@ -39,6 +39,9 @@ class TrainingConfig:
     ----------
     max_epoch, batch_size : int
         Passes over the training windows; windows a step.
+    min_steps : int
+        Steps to train for at least: where `max_epoch` passes over few windows take fewer, there
+        are as many more passes as it needs. 0: `max_epoch` alone decides.
     lr, weight_decay : float
         Learning rate and weight decay.
     optimizer : {"adam", "adamw"}
@@ -61,6 +64,7 @@ class TrainingConfig:
 
     max_epoch: int = 50
     batch_size: int = 64
+    min_steps: int = 0
     lr: float = 1e-4
     weight_decay: float = 1e-4
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -76,8 +80,9 @@ class TrainingConfig:
         counts = (self.max_epoch, self.batch_size, self.clips_per_window, self.patience)
         if any(count is not None and count < 1 for count in counts):
             raise ConfigError("E702", "Epochs, batch size, clips and patience must be 1 or more")
-        if self.seed < 0:
-            raise ConfigError("E702", f"Seed {self.seed}", remedy="Give a whole number from 0")
+        for name, number in (("Seed", self.seed), ("Least steps", self.min_steps)):
+            if number < 0:
+                raise ConfigError("E702", f"{name} {number}", remedy="Give a whole number from 0")
         if not (math.isfinite(self.lr) and self.lr > 0 and 0 <= self.weight_decay < math.inf):
             raise ConfigError(
                 "E702", f"Learning rate {self.lr}, weight decay {self.weight_decay}: impossible"
@@ -151,7 +156,8 @@ def fit(
     train, validation : sequence of Example
         Recordings of different infants. Without a validation part the last weights are kept.
     config : NetworkConfig
-        Network, clips, windows and training.
+        Network, clips, windows and training. That of the result has in `max_epoch` the passes that
+        `min_steps` makes of it.
     run : path-like, optional
         Folder for ``metrics.jsonl`` and the state that `resume` goes on from.
     resume : bool
@@ -177,6 +183,7 @@ def fit(
     samples = windows_of(train, config.clip, config.window)
     windows_of(validation, config.clip, config.window)  # refuse now what could not be measured
     fabric = fabric or Fabric(accelerator="auto", devices=1)
+    config = _long_enough(config, len(samples) // fabric.world_size)
     settings = config.training
     torch.manual_seed(settings.seed)
     model = build_network(config.model)
@@ -199,7 +206,7 @@ def fit(
             figures = _validate(model, validation, config, positive_weight)
         figures = fabric.broadcast(figures)
         _check_finite(epoch, loss, figures[0])
-        measured = Epoch(epoch, loss, *figures)
+        measured = Epoch(epoch, settings.max_epoch, loss, *figures)
         state.add(measured, model, optimizer, keep=settings.select == "last")
         if fabric.is_global_zero:
             state.save()
@@ -207,6 +214,14 @@ def fit(
                 on_epoch(measured)
     model.load_state_dict(fabric.broadcast(state.kept_weights))
     return Fitted(model.eval(), config, tuple(state.epochs), state.kept_epoch)
+
+
+def _long_enough(config: NetworkConfig, windows: int) -> NetworkConfig:
+    """With as many epochs of so many windows as `min_steps` asks for."""
+    training = config.training
+    steps = math.ceil(max(1, windows) / training.batch_size)
+    epochs = max(training.max_epoch, math.ceil(training.min_steps / steps))
+    return replace(config, training=replace(training, max_epoch=epochs))
 
 
 def scores(model: Network, examples: Sequence[Example], config: NetworkConfig) -> np.ndarray:
