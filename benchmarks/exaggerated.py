@@ -58,7 +58,7 @@ VARIANTS: dict[str, Method] = {
     "fidgety, absent only, 100 epochs": ours(epochs=100),
     "fidgety, exaggerated by 1.5": ours(1.5),
     "fidgety, exaggerated by 3": ours(3.0),
-    "fidgety, 30 epochs": ours(2.0, 30),
+    "fidgety, 100 epochs": ours(2.0, 100),
     "stam": METHODS["stam"],
     "mccay-fusion": METHODS["mccay-fusion"],
     "rahmati": METHODS["rahmati"],

@@ -72,7 +72,7 @@ class Epochs:
     """
 
     def __init__(self, config: NetworkConfig, root: Path, infants: int, seconds: float) -> None:
-        short = replace(config.training, max_epoch=1, select="last", patience=None)
+        short = replace(config.training, max_epoch=1, min_steps=0, select="last", patience=None)
         self.method = replace(config, training=short)
         self.same_work = replace(
             config,
