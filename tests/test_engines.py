@@ -19,7 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fidgety.engines import Engine, Lost, dask_tasks, engine_of, ray_tasks, spread
+from fidgety.engines import Engine, Lost, cluster, dask_tasks, engine_of, spread
 from fidgety.errors import ConfigError, FidgetyError
 
 
@@ -92,10 +92,12 @@ def test_an_item_that_kills_every_worker_is_named_and_the_others_are_done():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kind": "cloud"}, {"workers": 0}, {"workers": 1.5}, {"cluster": "x:1"}, {"retries": -1}],
-)
+    [{"kind": "cloud"}, {"workers": 0}, {"workers": 1.5}, {"cluster": "x:1"}, {"retries": -1},
+     {"retries": 0.5}],
+)  # fmt: skip
 def test_engines_that_cannot_be(wrong):
-    with pytest.raises(ConfigError, match="E702"):
+    ((_, value),) = wrong.items()
+    with pytest.raises(ConfigError, match=f"E702 .*{value}"):
         Engine(**wrong)
 
 
@@ -125,6 +127,60 @@ def test_a_cluster_that_is_not_there(monkeypatch):
     monkeypatch.setattr(distributed, "Client", refuse)
     with pytest.raises(FidgetyError, match=r"E521 .*nowhere:1.*Timed out"):
         list(spread(double, range(3), Engine("dask", cluster="nowhere:1")))
+
+
+@pytest.mark.parametrize(
+    ("refuses", "words"),
+    [(True, "E521 .*sbatch.*the partition"), (False, "E523 .* 3 items left.*sbatch")],
+)
+def test_slurm_that_is_not_there_and_one_that_takes_no_more(monkeypatch, refuses, words):
+    submitit = pytest.importorskip("submitit")
+
+    class Executor:
+        """Takes jobs once; they die."""
+
+        def __init__(self, **_):
+            self.refuses = refuses
+
+        def update_parameters(self, **_):
+            pass
+
+        def map_array(self, _, __, parts):
+            if self.refuses:
+                raise FileNotFoundError("sbatch")
+            self.refuses = True
+            return [SimpleNamespace(result=dies, cancel=lambda: None) for _ in parts]
+
+    def dies():
+        raise ValueError("node failure")
+
+    monkeypatch.setattr(submitit, "AutoExecutor", Executor)
+    monkeypatch.setattr(submitit.helpers, "as_completed", lambda jobs, **_: iter(jobs))
+    with pytest.raises(FidgetyError, match=words):
+        list(spread(double, range(3), Engine("slurm", 1)))
+    assert not list(Path.cwd().iterdir())  # nothing is left of the jobs' files
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@needs("submitit")
+def test_slurm_where_nothing_can_be_written(tmp_path, monkeypatch):
+    (tmp_path / "kept").mkdir(mode=0o500)
+    monkeypatch.chdir(tmp_path / "kept")
+    with pytest.raises(FidgetyError, match="E502"):
+        list(spread(double, range(3), Engine("slurm", 1)))
+
+
+def test_a_cluster_that_grows_is_given_more(monkeypatch):
+    monkeypatch.setattr(cluster, "LOOK_S", 0.0)
+    cores, most = iter([1, 1, 3, 3, 3, *[1] * 40]), []
+
+    def ended(waiting):
+        most.append(len(waiting))
+        return next(iter(waiting))
+
+    given = cluster.handed_out(dict.fromkeys(range(40), "x"), lambda: next(cores), str, ended)
+    assert list(given) == [(k, str(k)) for k in range(40)]
+    assert most[:5] == [4, 4, 12, 12, 12]
 
 
 class Future:
@@ -217,7 +273,7 @@ def test_an_item_that_kills_dask_workers_is_named(scheduler):
 
 def test_a_dask_cluster_without_workers_is_told(scheduler, monkeypatch):
     monkeypatch.setattr(dask_tasks, "LOOK_S", 0.001)
-    monkeypatch.setattr(dask_tasks, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(cluster, "PATIENCE_S", 0.01)
     monkeypatch.setattr(Future, "add_done_callback", lambda *_: None)  # nothing ever ends
     monkeypatch.setattr(Client, "ncores", lambda _: {})
     _, engine = scheduler(100)
@@ -244,7 +300,7 @@ def test_a_ray_cluster_that_is_lost_is_told(monkeypatch, lost):
             shutdown=lambda: over.append(True),
         )
         monkeypatch.setitem(sys.modules, "ray", stand_in)  # type: ignore[arg-type]
-        monkeypatch.setattr(ray_tasks, "PATIENCE_S", 0.01)
+        monkeypatch.setattr(cluster, "PATIENCE_S", 0.01)
         why = "head does not answer" if lost == "head" else "no worker is left"
         with pytest.raises(FidgetyError, match=rf"E523 .* 3 items left.*{why}"):
             list(spread(double, range(3), Engine("ray", cluster="x:1")))

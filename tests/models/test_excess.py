@@ -13,7 +13,7 @@ from fidgety.models.checkpoint import Checkpoint, save_checkpoint
 from fidgety.models.ensemble import Ensemble
 from fidgety.models.excess import Excess, either
 from fidgety.models.export import export_onnx
-from fidgety.models.inference import MixedWindow, infer
+from fidgety.models.inference import EitherWindow, infer
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import ClipConfig, PoseSequence, WindowConfig, split
 from fidgety.study.examples import Example
@@ -59,7 +59,7 @@ def test_leaving_clips_out_equals_the_network_without_them(rule):
     model = network(exaggeration=2.0)
     parts = split(recording(), ClipConfig(2.0, 1.0))
     found = infer(model, parts, WindowConfig(60.0, 0.0), rule)
-    assert isinstance(found.windows[0], MixedWindow)
+    assert isinstance(found.windows[0], EitherWindow)
     count = np.random.default_rng(0).integers(0, 3, len(parts)).astype(float)
     rows = np.repeat(np.arange(len(parts)), count.astype(int))
     with torch.no_grad():
@@ -74,7 +74,7 @@ def test_what_belongs_to_no_clip_is_spread_evenly_and_changes_no_order():
     parts = split(recording(), ClipConfig(2.0, 1.0))
     found = infer(model, parts, WindowConfig(60.0, 0.0))
     window = found.windows[0]
-    assert isinstance(window, MixedWindow)
+    assert isinstance(window, EitherWindow)
     own = window.attention * window.pull
     rest = window.contribution - own
     np.testing.assert_allclose(rest, rest[0])
@@ -103,7 +103,7 @@ def test_what_the_risk_rests_on_is_told_apart(rule, far):
     found = infer(model, parts, WindowConfig(8.0, 2.0), rule)
     asked = []
     for window in found.windows:
-        assert isinstance(window, MixedWindow)
+        assert isinstance(window, EitherWindow)
         vectors = torch.as_tensor(window.vectors)[None]
         with torch.no_grad():
             absent, _ = model._absent(vectors, None)

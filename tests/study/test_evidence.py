@@ -15,7 +15,7 @@ from small_studies import cohort, study_of, write_study
 from fidgety.assess import Assessor
 from fidgety.errors import ConfigError, PoseError, StudyError
 from fidgety.models.ensemble import Ensemble
-from fidgety.models.inference import Inference, MixedWindow, SummedWindow
+from fidgety.models.inference import EitherWindow, Inference, SummedWindow
 from fidgety.models.quantiles import QuantileRegression
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import ClipConfig, WindowConfig
@@ -224,7 +224,7 @@ class _Crowd:
 
 def test_what_clips_alone_say_is_told_apart_from_what_the_whole_recording_says():
     pull = np.where(np.arange(40) < 8, -3.0, -1.0)
-    window = MixedWindow(
+    window = EitherWindow(
         np.arange(40), np.full(40, 1 / 40), pull[:, None].astype(np.float32), _Crowd(), pull, 0.0
     )  # type: ignore[arg-type]
     one = Inference((window,), np.full((40, 18), 1 / 18), "mean")

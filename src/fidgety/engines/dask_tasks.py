@@ -7,7 +7,6 @@ is made anew, a bounded number of times, and what is left is handed out again.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext, suppress
@@ -15,10 +14,8 @@ from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any
 
+from fidgety.engines.cluster import LOOK_S, Workers, handed_out
 from fidgety.engines.engine import (
-    AHEAD,
-    LOOK_S,
-    PATIENCE_S,
     Engine,
     Item,
     Lost,
@@ -103,35 +100,29 @@ def _connected(
 ) -> Iterator[tuple[int, Result | Lost]]:
     """Rows with results as they come; raises one of `LOSS` when the scheduler is lost."""
     with _client(distributed, address) as client:
-        room = AHEAD * max(1, sum(_workers(client).values()))
-        queue = iter(list(left.items()))
-        watch = _Watch(client, lambda: gone(engine, len(left), "no worker is left"))
-        waiting: dict[int, Any] = {}
+        watch = _Watch(client, Workers(engine, left))
         ended: SimpleQueue[int] = SimpleQueue()
 
-        def submit() -> bool:
-            for row, item in queue:
-                future = client.submit(work, item, pure=False, retries=engine.retries)
-                waiting[row] = future
-                future.add_done_callback(lambda _, row=row: ended.put(row))
-                return True
-            return False
+        def submit(row: int) -> Any:
+            future = client.submit(work, left[row], pure=False, retries=engine.retries)
+            future.add_done_callback(lambda _: ended.put(row))
+            return future
 
-        while len(waiting) < room and submit():
-            pass
-        while waiting:
-            row = watch.until(ended.get, Empty)
-            submit()
-            yield row, _result(waiting.pop(row), watch)
+        tasks = handed_out(
+            left,
+            cores=lambda: sum(_cores(client).values()),
+            submit=submit,
+            ended=lambda _: watch.until(ended.get, Empty),
+        )
+        for row, future in tasks:
+            yield row, _result(future, watch)
 
 
 class _Watch:
     """Looks after a scheduler while something is waited for; raises when there is no hope."""
 
-    def __init__(self, client: Any, no_worker: Callable[[], Exception]) -> None:
-        self.client = client
-        self.no_worker = no_worker
-        self.alone: float | None = None
+    def __init__(self, client: Any, workers: Workers) -> None:
+        self.client, self.workers = client, workers
 
     def until(self, wait: Callable[..., Any], not_yet: type[Exception]) -> Any:
         """What `wait` gives, which says by `not_yet` that there is nothing after so long."""
@@ -145,12 +136,10 @@ class _Watch:
         """Raise one of `LOSS`, or what is said where no worker is left for a long time."""
         if self.client.status != "running":
             raise ConnectionError(f"the client is {self.client.status}")
-        self.alone = None if _workers(self.client) else self.alone or time.monotonic()
-        if self.alone and time.monotonic() - self.alone > PATIENCE_S:
-            raise self.no_worker()
+        self.workers.seen(bool(_cores(self.client)))
 
 
-def _workers(client: Any) -> dict[str, int]:
+def _cores(client: Any) -> dict[str, int]:
     """Threads of each worker; TimeoutError if the scheduler does not answer."""
     return client.sync(client.scheduler.ncores, callback_timeout=3 * LOOK_S)
 

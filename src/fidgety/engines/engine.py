@@ -10,10 +10,7 @@ from typing import Literal, TypeVar, get_args
 from fidgety.errors import ConfigError, FidgetyError
 
 __all__ = [
-    "AHEAD",
     "ENGINES",
-    "LOOK_S",
-    "PATIENCE_S",
     "Engine",
     "Item",
     "Kind",
@@ -28,14 +25,7 @@ __all__ = [
 
 Kind = Literal["loky", "ray", "dask", "slurm"]
 ENGINES: tuple[Kind, ...] = get_args(Kind)
-EXTRAS = {
-    "ray": "ray",
-    "distributed": "dask",
-    "submitit": "slurm",
-}  # module -> extra that brings it
-AHEAD = 4  # items handed to a cluster for each of its cores, so that none waits for the next
-LOOK_S = 10.0  # without a result, after which a cluster is asked whether it is still there
-PATIENCE_S = 300.0  # with a cluster of which no worker is left
+EXTRAS = {"ray": "ray", "distributed": "dask", "submitit": "slurm"}  # module -> what brings it
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,10 +65,12 @@ class Engine:
             raise ConfigError(
                 "E702", f"No engine named {self.kind!r}", remedy=f"Use {', '.join(ENGINES)}"
             )
-        if not isinstance(self.workers, int) or self.workers < 1 or self.retries < 0:
-            raise ConfigError(
-                "E702", f"{self.workers} workers", remedy="Give a whole number from 1"
-            )
+        for name, least in (("workers", 1), ("retries", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(
+                    "E702", f"{value} {name}", remedy=f"Give a whole number from {least}"
+                )
         if self.kind == "loky" and self.cluster is not None:
             raise ConfigError(
                 "E702",
@@ -119,12 +111,15 @@ def library(name: str) -> ModuleType:
 
 def unreachable(engine: Engine, error: BaseException) -> FidgetyError:
     """What is said of a cluster that does not answer at the start."""
+    remedy = "Check its address and that it runs; without --cluster one is started here"
+    if engine.kind == "slurm":
+        remedy = "Check that sbatch works here, and the partition; --cluster local does without"
     return FidgetyError(
         "E521",
         f"The {engine.kind} cluster cannot be reached",
         where=engine.cluster,
         why=first_line(error),
-        remedy="Check its address and that it runs; without --cluster one is started here",
+        remedy=remedy,
     )
 
 

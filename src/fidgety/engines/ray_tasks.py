@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from fidgety.engines.cluster import LOOK_S, Workers, handed_out
 from fidgety.engines.engine import (
-    AHEAD,
-    LOOK_S,
-    PATIENCE_S,
     Engine,
     Item,
     Lost,
@@ -50,26 +47,20 @@ def on_ray(
     with _joined(ray, engine):
         task = ray.remote(num_cpus=1, max_retries=engine.retries)(_call)
         shared = ray.put(work)
-        room = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting: dict[Any, Item] = {}
-        queue = iter(items)
-        left = len(items)
-        for item in queue:
-            waiting[task.remote(shared, item)] = item
-            if len(waiting) >= room:
-                break
-        while waiting:
-            done = _next(ray, list(waiting), engine, left)
-            item = waiting.pop(done)
-            for more in queue:
-                waiting[task.remote(shared, more)] = more
-                break
+        left = dict(enumerate(items))
+        workers = Workers(engine, left)
+        tasks = handed_out(
+            left,
+            cores=lambda: ray.cluster_resources().get("CPU", 1),
+            submit=lambda row: task.remote(shared, left[row]),
+            ended=lambda waiting: _next(ray, waiting, engine, workers, len(left)),
+        )
+        for row, done in tasks:
             try:
                 result = ray.get(done)
             except ray.exceptions.RayError as error:
                 result = Lost(first_line(error))
-            left -= 1
-            yield item, result
+            yield left.pop(row), result
 
 
 @contextmanager
@@ -91,21 +82,20 @@ def _joined(ray: ModuleType, engine: Engine) -> Iterator[None]:
             ray.shutdown()
 
 
-def _next(ray: ModuleType, waiting: list[Any], engine: Engine, left: int) -> Any:
-    """The next task that ended; meanwhile the head is asked for, and whether it has workers."""
-    silent, alone = 0, None
+def _next(
+    ray: ModuleType, waiting: dict[int, Any], engine: Engine, workers: Workers, left: int
+) -> int:
+    """Whose task ended next; meanwhile the head is asked for, and whether it has workers."""
+    silent = 0
     while True:
-        done, _ = ray.wait(waiting, num_returns=1, timeout=LOOK_S)
+        done, _ = ray.wait(list(waiting.values()), num_returns=1, timeout=LOOK_S)
         if done:
-            return done[0]
+            return next(row for row, task in waiting.items() if task == done[0])
         silent = 0 if _answers(ray.get_runtime_context().gcs_address) else silent + 1
         if silent >= ASKED:
             raise gone(engine, left, "its head does not answer")
         if not silent:
-            working = any(node["Alive"] and node["Resources"].get("CPU") for node in ray.nodes())
-            alone = None if working else alone or time.monotonic()
-            if alone and time.monotonic() - alone > PATIENCE_S:
-                raise gone(engine, left, "no worker is left")
+            workers.seen(any(n["Alive"] and n["Resources"].get("CPU") for n in ray.nodes()))
 
 
 def _answers(address: str) -> bool:

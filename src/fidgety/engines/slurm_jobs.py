@@ -11,7 +11,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fidgety.engines.engine import Engine, Item, Lost, Result, first_line, library, unreachable
+from fidgety.engines.engine import (
+    Engine,
+    Item,
+    Lost,
+    Result,
+    first_line,
+    gone,
+    library,
+    unreachable,
+)
+from fidgety.files import file_error
 
 __all__ = ["on_slurm"]
 
@@ -22,18 +32,25 @@ JOB_MINUTES = 24 * 60
 def on_slurm(
     work: Callable[[Item], Result], items: Sequence[Item], engine: Engine
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """Slurm jobs of many items each; a job that dies is handed in again."""
+    """Slurm jobs of many items each; a job that dies is handed in again.
+
+    Raises
+    ------
+    FidgetyError
+        E520 not installed, E521 it takes no job, E523 it takes none any more; `FileError` if the
+        current folder, where the jobs' files lie, cannot be written.
+    """
     submitit = library("submitit")
     helpers = importlib.import_module("submitit.helpers")
     local = engine.cluster == "local"
-    scratch = Path(tempfile.mkdtemp(prefix=".fidgety-jobs-", dir=Path.cwd()))
+    scratch = _scratch()
     size = max(1, -(-len(items) // (engine.workers * (1 if local else JOBS_PER_WORKER))))
     parts = [(list(items[at : at + size]), 0) for at in range(0, len(items), size)]
     jobs: list[Any] = []
     try:
         executor = _executor(submitit, scratch, engine)
         while parts:
-            jobs = _handed_in(executor, work, [part for part, _ in parts], engine)
+            jobs = _handed_in(executor, work, parts, engine)
             known = {id(job): part for job, part in zip(jobs, parts, strict=True)}
             parts = []
             for job in helpers.as_completed(jobs, poll_frequency=0.2 if local else 10.0):
@@ -68,13 +85,28 @@ def _executor(submitit: ModuleType, scratch: Path, engine: Engine) -> Any:
     return executor
 
 
-def _handed_in(
-    executor: Any, work: Callable[[Item], Result], parts: list[list[Item]], engine: Engine
-) -> list[Any]:
-    """A job for each part; `FidgetyError` E521 where Slurm takes none."""
+def _scratch() -> Path:
+    """A folder for the jobs' files, where all machines see it; `FileError` if it is refused."""
+    here = Path.cwd()
     try:
-        return executor.map_array(_all_of, [work] * len(parts), parts)
+        return Path(tempfile.mkdtemp(prefix=".fidgety-jobs-", dir=here))
+    except OSError as error:
+        raise file_error(error, here) from error
+
+
+def _handed_in(
+    executor: Any,
+    work: Callable[[Item], Result],
+    parts: list[tuple[list[Item], int]],
+    engine: Engine,
+) -> list[Any]:
+    """A job for each part and its tries; E521, or later E523, where Slurm takes none."""
+    items = [part for part, _ in parts]
+    try:
+        return executor.map_array(_all_of, [work] * len(items), items)
     except Exception as error:  # sbatch is not there, or refuses: submitit's own kinds
+        if any(tries for _, tries in parts):
+            raise gone(engine, sum(map(len, items)), first_line(error)) from error
         raise unreachable(engine, error) from error
 
 

@@ -177,7 +177,7 @@ class Additive(Network):
 
     @property
     def whole(self) -> bool:
-        """Whether a part of the logit belongs to the recording as a whole."""
+        """Whether exaggerated movements are looked for, too, in the recording as a whole."""
         return self.excess is not None
 
     def encode(self, clips: Tensor) -> Encoded:

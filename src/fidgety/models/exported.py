@@ -75,7 +75,7 @@ class ExportedNetwork:
     bias : float or None
         Of the logit, where it is a sum over clips.
     whole : bool
-        Whether a part of the logit belongs to no clip.
+        As `Network.whole`.
 
     Attributes
     ----------

@@ -67,7 +67,7 @@ class OnArrays:
 
     @property
     def whole(self) -> bool:
-        """Whether a part of the logit belongs to no clip."""
+        """As `Network.whole`."""
         return self.network.whole
 
     def _arrays(self, found: Encoded) -> tuple[NDArray, NDArray, NDArray | None]:

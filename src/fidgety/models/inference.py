@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # an exported network is used without torch
 __all__ = [
     "Aggregation",
     "AttendedWindow",
+    "EitherWindow",
     "Inference",
-    "MixedWindow",
     "SummedWindow",
     "Window",
     "encode",
@@ -105,15 +105,17 @@ class AttendedWindow:
 
 
 @dataclass(frozen=True, eq=False)
-class MixedWindow(AttendedWindow):
-    """A window whose logit is bias, weighted mean over clips, and a part of all clips together.
+class EitherWindow(AttendedWindow):
+    """A window of a network that is `whole`: abnormal by its clips, or by all of them together.
+
+    Its logit is that of either reason; of that by the clips it is a bias and a mean over them.
 
     Parameters
     ----------
     pull : ndarray (M,)
-        Where each clip alone would take the logit, less the bias and that part.
+        Where each clip alone would take the logit of the first reason, less the bias.
     bias : float
-        The part of the logit that is the same for every recording.
+        The part of that logit that is the same for every recording.
     """
 
     pull: NDArray[np.float64]
@@ -121,22 +123,22 @@ class MixedWindow(AttendedWindow):
 
     @cached_property
     def contribution(self) -> NDArray[np.float64]:
-        """What each clip (M,) adds to the logit; the part of all is spread evenly over them."""
+        """What each clip (M,) adds to the logit; what the second reason adds is spread evenly."""
         own = self.attention * self.pull
         return own + (float(self.logit()) - self.bias - own.sum()) / len(own)
 
     @cached_property
     def parts(self) -> tuple[float, float]:
-        """Chances that the window is abnormal by its clips, and by the part of all together.
+        """Chances of the two reasons: of the clips, and of all together.
 
-        The network holds a window abnormal if either is so; of both and the logit, one follows.
+        With logits a, b and that of either, 1 + exp(either) = (1 + exp(a)) (1 + exp(b)).
         """
         of_clips = self.bias + float((self.attention * self.pull).sum())
         both_not = np.logaddexp(0.0, of_clips) - np.logaddexp(0.0, float(self.logit()))  # at most 0
         return float(expit(of_clips)), float(-np.expm1(min(both_not, 0.0)))
 
 
-Window = SummedWindow | AttendedWindow | MixedWindow
+Window = SummedWindow | AttendedWindow | EitherWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +165,13 @@ class Inference:
     @property
     def exact(self) -> bool:
         """Whether clip contributions are the network's own computation and sum to the logit."""
-        return all(isinstance(window, SummedWindow | MixedWindow) for window in self.windows)
+        return all(isinstance(window, SummedWindow | EitherWindow) for window in self.windows)
 
     @property
     def bias(self) -> float | None:
         """What the clips' contributions lack to the logit; None where they do not sum to it."""
         first = self.windows[0]
-        return first.bias if isinstance(first, SummedWindow | MixedWindow) else None
+        return first.bias if isinstance(first, SummedWindow | EitherWindow) else None
 
     @property
     def logit(self) -> float:
@@ -198,11 +200,11 @@ class Inference:
 
     @cached_property
     def parts(self) -> tuple[float, float] | None:
-        """Mean chances over the windows, by their clips and by the whole; None of other networks.
+        """Mean chances over the windows of the two reasons of a network that is `whole`, else None.
 
         Of the window with the highest risk for the rule "max".
         """
-        found = [window.parts for window in self.windows if isinstance(window, MixedWindow)]
+        found = [window.parts for window in self.windows if isinstance(window, EitherWindow)]
         if len(found) < len(self.windows):
             return None
         if self.aggregation == "max":
@@ -233,7 +235,7 @@ class Inference:
         if self.joint_pull is None or not self.exact:
             return None
         own = self.clip_attention[:, None] * self.joint_pull
-        if not any(isinstance(window, MixedWindow) for window in self.windows):
+        if not any(isinstance(window, EitherWindow) for window in self.windows):
             return own
         seen = self.joint_attention > 0  # (K, V)
         rest = self.clip_contribution - own.sum(axis=1)
@@ -382,7 +384,7 @@ def _windows(
             continue
         pull, bias = evidence[0][place].astype(np.float64), evidence[1]
         if runner.whole:
-            found.append(MixedWindow(rows, weight, vectors[place], runner, pull, bias))
+            found.append(EitherWindow(rows, weight, vectors[place], runner, pull, bias))
         else:
             found.append(SummedWindow(rows, weight, pull, bias))
     return found

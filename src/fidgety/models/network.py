@@ -151,8 +151,8 @@ class Evidence(NamedTuple):
 
     ``logit = bias + sum_k weight_k pull_k``, weights as from `Network.attend`. Counting clip k
     c_k times must do no more than make them ``c_k weight_k / sum_j c_j weight_j``, as it does for
-    every softmax over scores that each clip has by itself. A network that is `whole` adds to this
-    sum something of all clips together: whatever its logit exceeds it by.
+    every softmax over scores that each clip has by itself. In a network that is `whole` this sum
+    is the logit of one of two reasons.
 
     Attributes
     ----------
@@ -206,7 +206,12 @@ class Network(nn.Module):
 
     @property
     def whole(self) -> bool:
-        """Whether the logit holds a part that belongs to no clip, on top of `evidence`."""
+        """Whether there is a second reason, that belongs to no clip: exaggerated movements.
+
+        If so, what `evidence` sums to is the logit of absent fidgety movements, the logit is that
+        of either, taken as independent (`fidgety.models.excess.either`), and inference tells the
+        two apart by that rule.
+        """
         return False
 
     def encode(self, clips: Tensor) -> Encoded:

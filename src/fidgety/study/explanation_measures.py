@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from fidgety.files import file_error
 from fidgety.models.ensemble import Ensemble, Found
 from fidgety.models.explain import changes_without
-from fidgety.models.inference import MixedWindow, SummedWindow
+from fidgety.models.inference import EitherWindow, SummedWindow
 from fidgety.motion import Clips
 from fidgety.statistics import roc_auc
 
@@ -167,11 +167,11 @@ def _scores(found: Found) -> dict[str, NDArray[np.float64]]:
 def _sum_of_clips(found: Found) -> Found | None:
     """The same without what belongs to a recording as a whole; None where nothing does."""
     members = found.members if isinstance(found, Ensemble) else (found,)
-    if not any(isinstance(window, MixedWindow) for one in members for window in one.windows):
+    if not any(isinstance(window, EitherWindow) for one in members for window in one.windows):
         return None
     alone = tuple(
         replace(one, windows=tuple(
-            SummedWindow(w.rows, w.attention, w.pull, w.bias) if isinstance(w, MixedWindow) else w
+            SummedWindow(w.rows, w.attention, w.pull, w.bias) if isinstance(w, EitherWindow) else w
             for w in one.windows
         )) for one in members
     )  # fmt: skip
