@@ -9,6 +9,7 @@ preprocessing_traces.png and prints the gains. The figure is drawn from sinusoid
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,70 +18,48 @@ import numpy as np
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-from fidgety.motion import FidgetyProfile, pose_sequence
-from fidgety.pose.pose import Pose
-from fidgety.pose.skeleton import load_skeleton
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "motion"))
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
-FPS, SECONDS, SIZE_TRUNKS, TRUNK_PX = 30, 60, 0.05, 160.0
-SKELETON = load_skeleton("openpose18")
-WRIST = SKELETON.index["left_wrist"]
-REST = {
-    "nose": (640, 210),
-    "neck": (640, 260),
-    "right_shoulder": (596, 260),
-    "right_elbow": (560, 320),
-    "right_wrist": (540, 380),
-    "left_shoulder": (684, 260),
-    "left_elbow": (722, 318),
-    "left_wrist": (744, 372),
-    "right_hip": (614, 420),
-    "right_knee": (580, 490),
-    "right_ankle": (600, 560),
-    "left_hip": (666, 420),
-    "left_knee": (702, 494),
-    "left_ankle": (676, 562),
-    "right_eye": (630, 200),
-    "left_eye": (650, 200),
-    "right_ear": (618, 206),
-    "left_ear": (662, 206),
-}
+from moving_bodies import TRUNK_PX, amplitude, posed, row  # noqa: E402
+
+from fidgety.motion import FidgetyProfile, pose_sequence  # noqa: E402
+from fidgety.pose.pose import Pose  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+FPS, SECONDS, SIZE_TRUNKS = 30, 60, 0.05
+WRIST = row("left_wrist")
 INK, BLUE, ORANGE = "#33383d", "#1f6fb2", "#d9731a"
 
 
-def moved(joints: slice | int, offset: np.ndarray) -> Pose:
-    """The resting figure with some joints moved sideways by `offset` (T,) trunk lengths."""
-    xy = np.repeat(np.array([[REST[joint] for joint in SKELETON.joints]], float), len(offset), 0)
-    xy[:, joints, 0] += TRUNK_PX * (offset if isinstance(joints, int) else offset[:, None])
-    return Pose.at_fps(xy, np.ones(xy.shape[:2]), FPS, SKELETON, (1280, 720))
+def moved(joint: str, time: np.ndarray, offset: np.ndarray) -> Pose:
+    """The resting body with a joint, or `all`, moved sideways by `offset` (T,) trunk lengths."""
+    return posed(time, {joint: np.stack([offset, np.zeros_like(offset)], axis=1)})
 
 
-def gains(profile: str, joints: slice | int, frequency: float) -> tuple[float, float, float]:
+def gains(profile: str, joint: str, frequency: float) -> tuple[float, float, float]:
     """What is left of the wrist's position, velocity and acceleration along x."""
     clock = np.arange(SECONDS * FPS) / FPS
     turn = 2 * np.pi * frequency
-    sequence = pose_sequence(moved(joints, SIZE_TRUNKS * np.sin(turn * clock)), profile)
+    pose = moved(joint, clock, SIZE_TRUNKS * np.sin(turn * clock))
+    sequence = pose_sequence(pose, profile)
     clock = sequence.start_s + np.arange(sequence.values.shape[1]) / FPS
     inside = (clock > 8) & (clock < SECONDS - 8)
-    clock = clock[inside]
-    table = np.stack(
-        [np.cos(turn * clock), np.sin(turn * clock), np.ones_like(clock), clock], axis=1
+    position, velocity, acceleration = (
+        amplitude(sequence.values[channel, inside, WRIST], clock[inside], frequency)
+        / (SIZE_TRUNKS * turn**order)
+        for order, channel in enumerate((0, 2, 4))
     )
-    found = []
-    for order, channel in enumerate((0, 2, 4)):
-        signal = sequence.values[channel, inside, WRIST]
-        a, b, *_ = np.linalg.lstsq(table, signal, rcond=None)[0]
-        found.append(float(np.hypot(a, b)) / (SIZE_TRUNKS * turn**order))
-    return found[0], found[1], found[2]
+    return position, velocity, acceleration
 
 
 def draw_gains() -> None:
     frequencies = np.round(np.r_[np.arange(0.1, 1.0, 0.05), np.arange(1.0, 6.01, 0.1)], 3)
     smooth_s = FidgetyProfile().smooth_s
     found = {
-        (profile, what): np.array([gains(profile, joints, f) for f in frequencies])
+        (profile, what): np.array([gains(profile, joint, f) for f in frequencies])
         for profile in ("fidgety", "stam")
-        for what, joints in (("wrist", WRIST), ("whole body", slice(None)))
+        for what, joint in (("wrist", "left_wrist"), ("whole body", "all"))
     }
     print(
         " Hz   fidgety: position velocity acceleration  body | stam: position velocity acc.  body"
@@ -143,7 +122,7 @@ def draw_traces() -> None:
     small = sum(0.03 * np.sin(2 * np.pi * f * clock + f) for f in (1.2, 1.6, 2.0))
     bout = ((clock > 3) & (clock < 16)).astype(float)
     bout = np.convolve(np.pad(bout, 15, mode="edge"), np.hanning(31) / 15, mode="valid")
-    pose = moved(WRIST, stroke + small * bout)
+    pose = moved("left_wrist", clock, stroke + small * bout)
     figure, axes = plt.subplots(2, 1, figsize=(10, 4.6), sharex=True, layout="constrained")
     as_filmed = (pose.xy[:, WRIST, 0] - 640) / TRUNK_PX
     axes[0].plot(clock, as_filmed, color="#b9bfc4", linewidth=4, label="as filmed")

@@ -124,10 +124,10 @@ def test_sides_tell_front_twist_and_face():
     pose = exchanged(infant(), LOWER, 40, 60)
     sides = sides_of(pose, 120.0, 0.2)
     inside = during(pose, 40, 60)
-    assert (sides["hip"].told == np.where(inside, 1, -1)).all()
-    assert (sides["shoulder"].told == -1).all()
-    assert (sides["hip"].twisted == inside).all()
-    assert sides["hip"].face.all()
+    assert (sides.told["hip"] == np.where(inside, 1, -1)).all()
+    assert (sides.told["shoulder"] == -1).all()
+    assert (sides.twisted == inside).all()
+    assert sides.face.all()
 
 
 @settings(max_examples=20)

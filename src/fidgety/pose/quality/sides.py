@@ -21,24 +21,25 @@ _SHOWN = 0.5  # of its usual confidence: a face that is there
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """What a pair of shoulders or hips shows.
+    """What shoulders and hips show.
 
     Parameters
     ----------
-    told : ndarray (T,), int8
-        1 where it shows the body's other side, -1 where the one it usually shows, else 0.
+    told : dict of str to ndarray (T,), int8
+        For each of `TRUNK_PAIRS` 1 where it shows the body's other side, -1 where the one it
+        usually shows, else 0.
     twisted : ndarray (T,), bool
-        It faces one way and the other pair the other way, both squarely: no trunk turns so far.
+        One pair faces one way and the other the other way, both squarely: no trunk turns so far.
     face : ndarray (T,), bool
         A face is seen, as surely as where the usual side is: this is no body on its belly.
     """
 
-    told: NDArray[np.int8]
+    told: dict[str, NDArray[np.int8]]
     twisted: NDArray[np.bool_]
     face: NDArray[np.bool_]
 
 
-def sides_of(pose: Pose, trunk: float, facing: float) -> dict[str, Sides]:
+def sides_of(pose: Pose, trunk: float, facing: float) -> Sides:
     """What shoulders and hips show.
 
     The breadth of a pair across the trunk has a sign: positive where left lies where it lies in a
@@ -66,8 +67,7 @@ def sides_of(pose: Pose, trunk: float, facing: float) -> dict[str, Sides]:
     told = {part: _told(width, facing) for part, width in breadth.items()}
     square = {part: np.where(_square(width), told[part], 0) for part, width in breadth.items()}
     twisted = square["shoulder"] * square["hip"] < 0
-    face = _face(pose, (told["shoulder"] < 0) & (told["hip"] < 0))
-    return {part: Sides(told[part], twisted, face) for part in TRUNK_PAIRS}
+    return Sides(told, twisted, _face(pose, (told["shoulder"] < 0) & (told["hip"] < 0)))
 
 
 def _usual(breadth: dict[str, NDArray[np.float64]], facing: float) -> float:

@@ -62,7 +62,7 @@ def find_swaps(pose: Pose, config: QualityConfig | None = None) -> NDArray[np.bo
         rows = pose.skeleton.rows(*pairs[part])
         both = np.ascontiguousarray(at[:, rows].T) * (1 / trunk)  # (2, T): right, left
         if part in TRUNK_PAIRS:
-            told, seen = sides[part].told, sides[part]
+            told, seen = sides.told[part], sides
         else:
             told, seen = _joined(mended.get(_PARENTS.get(part, "")), both), None
         told = _lasting(told, pose.time)
