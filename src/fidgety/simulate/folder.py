@@ -116,22 +116,12 @@ def simulate_study(
     folder = _described_folder(out, arguments, _config(difficulty))
     labels, patterns = [], []
     total = infants * recordings_per_infant
-    for done, recording in enumerate(_chained(first, cohort), start=1):
-        _write_recording(folder, recording, openpose_json)
+    for done, made in enumerate(_chained(first, cohort), start=1):
+        _write_recording(folder, made, openpose_json)
         if films is not None:
-            write_film(
-                recording, folder / "films" / f"{recording.name}.mp4", longest=films, seed=seed
-            )
-        labels.append(
-            (
-                recording.infant_id,
-                recording.label,
-                recording.name,
-                recording.age_weeks,
-                recording.site,
-            )
-        )
-        patterns.append((recording.infant_id, recording.name, recording.pattern))
+            write_film(made, folder / "films" / f"{made.name}.mp4", longest=films, seed=seed)
+        labels.append((made.infant_id, made.label, made.name, made.age_weeks, made.site))
+        patterns.append((made.infant_id, made.name, made.pattern))
         if progress is not None:
             progress(done, total)
     _write_csv(folder / "truth" / "patterns.csv", ("infant_id", "recording", "pattern"), patterns)

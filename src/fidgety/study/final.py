@@ -28,7 +28,7 @@ from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import CrossFit, cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
-from fidgety.study.methods import METHODS, method_named
+from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.names import safe_name
 from fidgety.study.packing import packed
 from fidgety.study.predictions import Prediction, write_table
@@ -120,14 +120,7 @@ def train_final(
     CheckpointError
         E440 the folder holds a run of other settings or recordings.
     """
-    chosen = method_named(method)
-    if chosen.network is None:
-        networks = [key for key, value in METHODS.items() if value.network is not None]
-        raise StudyError(
-            "E277",
-            f"{method} is no network",
-            remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
-        )
+    chosen = _network_method(method)
     if inner < 2:
         raise ConfigError(
             "E702",
@@ -165,6 +158,19 @@ def train_final(
     count = len(set(infants))
     abnormal = len({e.infant_id for e in examples if e.label})
     return Final(folder, len(fitted.networks), count, abnormal, auc, study.simulated)
+
+
+def _network_method(name: str) -> Method:
+    """The method of a name; `StudyError` E277 if it is no network."""
+    chosen = method_named(name)
+    if chosen.network is None:
+        networks = [key for key, value in METHODS.items() if value.network is not None]
+        raise StudyError(
+            "E277",
+            f"{name} is no network",
+            remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
+        )
+    return chosen
 
 
 def final_folder(study: Study, method: str, name: str | None = None) -> Path:
