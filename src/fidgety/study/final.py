@@ -36,6 +36,7 @@ from fidgety.study.profiled import make_sequence
 from fidgety.study.sequences import read_sequence
 from fidgety.study.state import other_run
 from fidgety.study.study import Study, check_classes
+from fidgety.study.training import NetworkConfig
 
 __all__ = ["Final", "final_folder", "train_final"]
 
@@ -120,7 +121,7 @@ def train_final(
     CheckpointError
         E440 the folder holds a run of other settings or recordings.
     """
-    chosen = _network_method(method)
+    chosen, network = _with_network(method)
     if inner < 2:
         raise ConfigError(
             "E702",
@@ -146,7 +147,7 @@ def train_final(
     labels = np.array([example.label for example in examples])
     auc = auc_interval(fitted.held, labels, infants=infants)
     checkpoint = packed(
-        fitted.networks, fitted.method.network or chosen.network, fitted.rules, study, examples,
+        fitted.networks, fitted.method.network or network, fitted.rules, study, examples,
         chosen.profile, _metrics(fitted, examples, auc),
     )  # fmt: skip
     _write_table(folder, method, fitted, examples)
@@ -160,8 +161,8 @@ def train_final(
     return Final(folder, len(fitted.networks), count, abnormal, auc, study.simulated)
 
 
-def _network_method(name: str) -> Method:
-    """The method of a name; `StudyError` E277 if it is no network."""
+def _with_network(name: str) -> tuple[Method, NetworkConfig]:
+    """The method of a name and its network; `StudyError` E277 if it has none."""
     chosen = method_named(name)
     if chosen.network is None:
         networks = [key for key, value in METHODS.items() if value.network is not None]
@@ -170,7 +171,7 @@ def _network_method(name: str) -> Method:
             f"{name} is no network",
             remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
         )
-    return chosen
+    return chosen, chosen.network
 
 
 def final_folder(study: Study, method: str, name: str | None = None) -> Path:
