@@ -104,7 +104,7 @@ def main() -> None:
             "estimated after the kill": f"{len(new)} in {again_s:.0f} s",
             "of these, equal to the film estimated alone": f"{len(same)} of {checked} tried",
             "poses in all": f"{len(after)} of {given.films}",
-            "drafts left by the kill": f"{sum('.tmp' in path.name for path in out.iterdir())}",
+            "drafts left at the end": f"{sum('.tmp' in path.name for path in out.iterdir())}",
             "status": f"{status}",
             "frames/s": f"{frames / again_s:.0f}",
             "peak memory, MB": ", ".join(f"{who} {size:.0f}" for who, size in peak.items()),

@@ -122,6 +122,74 @@ def test_the_note_is_touched_while_the_run_goes_on(tmp_path, monkeypatch):
         assert note.stat().st_mtime > 0
 
 
+WRITE = """
+import sys, time
+from pathlib import Path
+from fidgety.claims import claimed
+from fidgety.files import whole_file
+with claimed(sys.argv[1]) as root, whole_file(Path(sys.argv[2])) as draft:
+    draft.write_text("half")
+    print(draft, flush=True)
+    time.sleep(3600)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Starts a run in a folder that writes a file there, and has not ended; its draft."""
+    begun = []
+
+    def start(root: Path, file: Path) -> tuple[subprocess.Popen, Path]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(root), str(file)], stdout=subprocess.PIPE, text=True
+        )
+        begun.append(process)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_next_run_removes_what_a_killed_one_had_half_written(tmp_path, writer):
+    out = tmp_path / "out"
+    process, draft = writer(out, out / "r1" / "pose.parquet")
+    _, living = writer(tmp_path / "else", out / "r2" / "pose.parquet")  # not of that run, but here
+    own = out / ".notes.tmp.txt"
+    own.write_text("of the user's own")
+    process.send_signal(signal.SIGKILL)
+    if hasattr(os, "waitid"):  # dead, but nobody has asked how it ended
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert draft.read_text() == "half"
+    with claimed(out):
+        assert not draft.exists()
+        assert living.read_text() == "half"
+    assert own.exists()
+
+
+def test_drafts_of_another_machine_are_left_while_they_are_written(tmp_path):
+    note_of_elsewhere(tmp_path / "out", claims.DEAD_S + 5)
+    now = time.time()
+    drafts = {}
+    for age in (0.0, claims.DEAD_S + 60):
+        drafts[age] = tmp_path / "out" / f".{'0' * 23}{len(drafts)}.tmp.parquet"
+        drafts[age].write_text("half")
+        os.utime(drafts[age], (now - age, now - age))
+    with claimed(tmp_path / "out"):
+        assert [path.exists() for path in drafts.values()] == [True, False]
+
+
+def test_after_a_run_that_ended_nothing_is_looked_through(tmp_path, monkeypatch):
+    with claimed(tmp_path / "out") as out:
+        (out / "kept").touch()
+    monkeypatch.setattr(claims, "clear_drafts", lambda *_, **__: pytest.fail("it looked"))
+    with claimed(tmp_path / "out"):
+        pass
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_named(tmp_path):
     (tmp_path / "out").mkdir(mode=0o500)

@@ -9,12 +9,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fidgety.errors import FileError
-from fidgety.files import file_error, make_folder, parse_json
+from fidgety.files import clear_drafts, file_error, make_folder, parse_json
 
 __all__ = ["LOCK", "claimed"]
 
@@ -34,7 +34,7 @@ def claimed(folder: str | os.PathLike[str]) -> Iterator[Path]:
     here; a run on another machine believes it as long as it is touched every 20 s, and for 90 s
     after. The folder's own clock is used, so the machines' clocks need not agree. Between two runs
     that begin on two machines within the same moment, on a folder without working locks, this
-    cannot decide.
+    cannot decide. Drafts of files that a killed run left below the folder are removed.
 
     Raises
     ------
@@ -48,7 +48,12 @@ def claimed(folder: str | os.PathLike[str]) -> Iterator[Path]:
         if made:  # while the lock is still held: whoever waits for it sees that its file is gone
             stack.callback(_leave_no_empty_folder, root)
         _refuse_other_machine(root)
+        note = root / NOTE
+        killed = note.exists()  # the run before: else it would have taken its note away
         stack.enter_context(_noted(root))
+        if killed:
+            with suppress(OSError):
+                clear_drafts(root, before=note.stat().st_mtime - DEAD_S)
         yield root
 
 

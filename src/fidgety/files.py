@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import re
 import secrets
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fidgety.errors import FileError
 
 __all__ = [
+    "clear_drafts",
     "entries",
     "existing",
     "file_error",
@@ -24,6 +29,9 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+# Of whose process it is, and on which machine, so that a draft left by a dead one can be told.
+_DRAFT = re.compile(r"\.(?P<machine>[0-9a-f]{8})(?P<process>[0-9a-f]{8})[0-9a-f]{8}\.tmp(\..*)?")
 
 
 @contextmanager
@@ -47,7 +55,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     make_folder(target.parent)
-    draft = target.with_name(f".{secrets.token_hex(8)}.tmp{target.suffix}")
+    owner = f"{_machine()}{os.getpid():08x}"
+    draft = target.with_name(f".{owner}{secrets.token_hex(4)}.tmp{target.suffix}")
     try:
         yield draft
         with draft.open("rb+") as handle:
@@ -60,6 +69,60 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise file_error(error, target) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def clear_drafts(root: Path, before: float) -> int:
+    """Remove drafts below a folder that killed processes left; return how many.
+
+    Those of this machine whose process is gone, and those of other machines, which share the
+    folder, that nobody has touched since `before`, a moment of the folder's own clock.
+    """
+    gone = 0
+    for place, _, names in os.walk(root):
+        for name in names:
+            found = _DRAFT.fullmatch(name)
+            if found is None:
+                continue
+            draft = Path(place, name)
+            with suppress(OSError):
+                if found["machine"] == _machine():
+                    left = not _lives(int(found["process"], 16))
+                else:
+                    left = draft.stat().st_mtime < before
+                if left:
+                    draft.unlink()
+                    gone += 1
+    return gone
+
+
+@cache
+def _machine() -> str:
+    """Eight digits that stand for this machine, since it was started; they do not name it.
+
+    Containers, which number processes by themselves, count as machines.
+    """
+    told = [socket.gethostname()]
+    with suppress(OSError):
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        told.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine goes on; True where that cannot be told."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in "ZX"  # dead, and only nobody has asked how it ended
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
