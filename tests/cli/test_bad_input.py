@@ -242,6 +242,19 @@ def test_not_prepared(run, study):
     said.refused("E218", row.split(",")[0], "fidgety prepare")
 
 
+def test_what_is_wrong_with_all_recordings_is_said_once(run, tmp_path):
+    from fidgety.pose.formats import write
+    from fidgety.simulate import simulate_infant
+
+    for name in "abcdefgh":
+        pose = simulate_infant(1, label=0, seconds=1.0, fps=15.0)[0].pose
+        write(pose, tmp_path / "poses" / name, format="openpose")
+    (tmp_path / "poses" / "h" / "h_000000000000_keypoints.json").write_text("{")
+    said = run("import", tmp_path / "poses", "--out", tmp_path / "study")
+    said.refused("a, b, c, d, e and 2 more: E316", "--fps 30")
+    assert said.err.count("E316") == 1
+
+
 def test_no_run(run, study):
     run("validate", study / "runs" / "none").refused("E504", "none")
     run("validate", study).refused("E278", "fidgety train")

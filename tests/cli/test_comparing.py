@@ -40,7 +40,7 @@ def test_some_models_and_a_threshold(run, folder, tmp_path):
 
 
 def test_what_cannot_be_compared(run, folder, tmp_path, monkeypatch):
-    run("compare", tmp_path).refused("E274", "fidgety cv")
+    run("compare", tmp_path).refused("E274", "there is no such file", "fidgety cv")
     run("compare", folder, "--models", "nobody").refused("E705", "nobody", "strong")
     run("compare", folder, "--prevalence", 2).refused("E246")
     edited = make_folder(tmp_path / "edited", evidence=False)

@@ -278,6 +278,9 @@ def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
         train_final(whole, method="quantiles")
     with pytest.raises(ConfigError, match=r"E702 1 inner folds for a final model"):
         train_final(whole, inner=1)
+    with pytest.raises(StudyError, match=r"E213 .*6 infants, 7 inner parts need 7.*--inner 6"):
+        train_final(whole, inner=7, name="refused")
+    assert not (whole.root / "runs" / "refused").exists()  # nothing to go on with
 
 
 def test_members_of_the_final_model_leave_every_infant_out(whole, monkeypatch):

@@ -126,6 +126,27 @@ def test_missing_frame_rate_is_said_for_each(many: Path, tmp_path: Path) -> None
     assert [error.code for error in report.errors] == ["E316"] * 3
 
 
+def test_frame_rates_that_differ_stand_in_the_labels(many: Path, tmp_path: Path) -> None:
+    (many / "labels.csv").write_text("infant_id,label,fps\nb07,1,25\nb09,0,50\nb11,0,\n")
+    report = import_study(many, tmp_path / "study", skeleton="openpose18")
+    assert {o.name: o.error and o.error.code for o in report.outcomes} == {
+        "b07": None, "b09": None, "b11": "E316",
+    }  # fmt: skip
+    poses = tmp_path / "study" / "estimated_poses"
+    rates = [read_native(poses / f"{name}.parquet").fps for name in ("b07", "b09")]
+    assert rates == pytest.approx([25, 50])
+    import_study(many, tmp_path / "study", **GIVEN)  # what is said for all goes before
+    assert read_native(poses / "b07.parquet").fps == pytest.approx(GIVEN["fps"])
+
+
+@pytest.mark.parametrize("cell", ["fast", "0", "-30", "nan", "1e999"])
+def test_impossible_frame_rates_in_the_labels(many: Path, tmp_path: Path, cell: str) -> None:
+    (many / "labels.csv").write_text(f"infant_id,label,fps\nb07,1,{cell}\nb09,0,30\nb11,0,30\n")
+    with pytest.raises(StudyError, match=rf"E219 .*{cell}.*\(b07\)"):
+        import_study(many, tmp_path / "study", skeleton="openpose18")
+    assert not (tmp_path / "study").exists()
+
+
 def test_run_again_reads_only_what_is_new_or_changed(many: Path, tmp_path: Path) -> None:
     out = tmp_path / "study"
     import_study(many, out, **GIVEN)

@@ -176,7 +176,17 @@ def test_no_run_in_the_folder(study, content):
     folder.mkdir(parents=True)
     if content is not None:
         (folder / "config.json").write_text(content)
-    with pytest.raises(StudyError, match=r"E278.*fidgety train"):
+    with pytest.raises(StudyError, match=r"E278.*its config.json.*fidgety train") as said:
+        validate_run(folder, study)
+    assert "Errno" not in str(said.value)
+
+
+def test_a_model_of_every_infant_has_none_to_validate_on(study):
+    folder = study.root / "runs" / "all"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"method": "stam", "inner": 2}')
+    (folder / "model.fidgety").touch()
+    with pytest.raises(StudyError, match=r"E278 .*trained on every infant.*fidgety cv"):
         validate_run(folder, study)
 
 

@@ -119,6 +119,11 @@ def test_study_too_small_for_its_folds(
         return
     with pytest.raises(StudyError, match="E213") as caught:
         make_splits(study, folds, validation_fraction=fraction)
+    if "Use --folds" in str(caught.value):  # what is said to do can be done
+        words = str(caught.value).split("Use --folds ")[1].split()
+        spared = 0.0 if "--validation-fraction" in words else fraction
+        fewer = int(words[0].rstrip(","))
+        assert len(make_splits(study, fewer, validation_fraction=spared)) == fewer
     needed = int(str(caught.value).split("folds need ")[1].split(" ")[0])
     enough = study_of(cohort(max(abnormal, needed), max(normal, needed)))
     assert len(make_splits(enough, folds, validation_fraction=fraction)) == folds

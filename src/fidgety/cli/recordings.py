@@ -19,6 +19,7 @@ from fidgety.cli.options import (
     refuse_cluster,
 )
 from fidgety.cli.progress import progress
+from fidgety.cli.telling import tell_each
 
 if TYPE_CHECKING:
     from fidgety.pose.estimators.batch import Outcome
@@ -80,9 +81,11 @@ def estimate_command(
                 **options,
             )
         failed = [outcome for outcome in outcomes if outcome.error]
-        for outcome in outcomes:
-            for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else [])):
-                click.echo(f"{outcome.video.name}: {text}", err=True)
+        tell_each(
+            (outcome.video.name, text)
+            for outcome in outcomes
+            for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else []))
+        )
         if preview:
             _draw_previews(outcomes)
     done = len(outcomes) - len(failed)

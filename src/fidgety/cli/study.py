@@ -8,6 +8,7 @@ import click
 
 from fidgety.cli.options import engine_given, engine_options, pose_options
 from fidgety.cli.progress import progress
+from fidgety.cli.telling import tell_each
 
 __all__ = ["demo_command", "import_command", "prepare_command", "simulate_command", "split_command"]
 
@@ -200,7 +201,9 @@ def split_command(
 def _finish(ctx: click.Context, report: object) -> None:
     """Print a batch's summary and errors; leave with its status."""
     click.echo(report.summary())  # type: ignore[attr-defined]
-    for outcome in report.outcomes:  # type: ignore[attr-defined]
-        for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else [])):
-            click.echo(f"{outcome.name}: {text}", err=True)
+    tell_each(
+        (outcome.name, text)
+        for outcome in report.outcomes  # type: ignore[attr-defined]
+        for text in (*outcome.warnings, *([str(outcome.error)] if outcome.error else []))
+    )
     ctx.exit(report.exit_status)  # type: ignore[attr-defined]

@@ -364,6 +364,13 @@ def _inner(study: Study, folds: int, inner: int | None) -> int:
         fit = [n for n in range(1, INNER + 1) if infants_needed(folds, n) <= smaller]
         inner = max(fit, default=1)
     needed = infants_needed(folds, inner)
+    fewer = [
+        f"Use --folds {f} --inner {n}, or add infants"
+        for f in range(folds, 1, -1)
+        for n in range(inner, 0, -1)
+        if infants_needed(f, n) <= smaller
+    ]
+    least = f"Add infants: {infants_needed(2, 1)} of each class at least"
     for label, name in ((1, "abnormal"), (0, "normal")):
         held = sum(own == label for own in study.infants.values())
         if held < needed:
@@ -373,7 +380,7 @@ def _inner(study: Study, folds: int, inner: int | None) -> int:
                 f"{needed}",
                 where=study.root.name,
                 why="every part of every fold must hold both classes",
-                remedy="Use fewer --inner or --folds, or add infants",
+                remedy=fewer[0] if fewer else least,
             )
     return inner
 

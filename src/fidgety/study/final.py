@@ -28,6 +28,7 @@ from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import CrossFit, cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
+from fidgety.study.labels import LABEL_NAMES
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.names import safe_name
 from fidgety.study.packing import packed
@@ -130,6 +131,7 @@ def train_final(
             remedy="Give 2 or more",
         )
     check_classes(study)
+    _check_size(study, inner)
     folder = final_folder(study, method, name)
     _claim(folder, study, {
         "method": method, **chosen.to_dict(),
@@ -172,6 +174,20 @@ def _with_network(name: str) -> tuple[Method, NetworkConfig]:
             remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
         )
     return chosen, chosen.network
+
+
+def _check_size(study: Study, inner: int) -> None:
+    """`StudyError` E213 where a class has fewer infants than `inner`, each of which one is in."""
+    held = {name: list(study.infants.values()).count(label) for label, name in LABEL_NAMES.items()}
+    name = min(held, key=lambda name: held[name])
+    if held[name] < inner:
+        raise StudyError(
+            "E213",
+            f"{name!r} has {held[name]} infants, {inner} inner parts need {inner}",
+            where=study.root.name,
+            why="every part must hold both classes",
+            remedy=f"Use --inner {held[name]}, or add infants",
+        )
 
 
 def final_folder(study: Study, method: str, name: str | None = None) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fidgety.study.labels import (
     check_rows,
     read_labels,
     row_finder,
+    stated_fps,
     unlabelled,
     write_labels,
 )
@@ -102,7 +103,8 @@ def import_study(
     format : str
         A name of `fidgety.pose.formats.FORMATS`, or ``"auto"``.
     skeleton, fps, size, individual : optional
-        What the files do not say themselves; see `fidgety.pose.formats.read`.
+        What the files do not say themselves; see `fidgety.pose.formats.read`. Without `fps`, that
+        of each recording in the column ``fps`` of the labels.
     labels : path-like, optional
         A labels file as `read_labels` takes it; default: labels.csv or labels.txt in `src`, if any.
     progress : callable (done, total, name), optional
@@ -117,7 +119,7 @@ def import_study(
     StudyError
         E201 recordings that the labels do not name; E207, E208, E210, E211 labels that contradict
         themselves or the study's; E208 names that differ only by case; E209 a name that cannot be a
-        file.
+        file; E219 a frame rate of the labels that is no number.
     PoseError
         E332 nothing to import; else as `fidgety.pose.formats.find_parts`.
     FileError
@@ -131,7 +133,7 @@ def import_study(
     _refuse_names(found)
     rows = _labels_for(source, target, labels)
     if rows:
-        found = _labelled(found, rows, skip_unlabelled)
+        found = _timed(_labelled(found, rows, skip_unlabelled), rows)
         write_labels(target / "labels.csv", rows)
     work = partial(_import, found, target / "estimated_poses")
     outcomes = run_batch(work, list(found), progress, workers)
@@ -227,3 +229,14 @@ def _labelled(
         raise problem
     warn("W201", f"{problem.what}, not imported", why=problem.why)
     return {name: source for name, source in found.items() if name not in set(rowless)}
+
+
+def _timed(found: dict[str, _Source], rows: tuple[LabelRow, ...]) -> dict[str, _Source]:
+    """Sources with the frame rates that the labels give, where the user gave none for all."""
+    row_of = row_finder(rows)
+    return {
+        name: replace(source, fps=stated_fps(row.extra, name))
+        if source.fps is None and (row := row_of(name)) is not None
+        else source
+        for name, source in found.items()
+    }

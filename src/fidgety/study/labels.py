@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ __all__ = [
     "read_labels",
     "read_rows",
     "row_finder",
+    "stated_fps",
     "unlabelled",
     "write_labels",
 ]
@@ -113,6 +115,31 @@ def row_finder(rows: Iterable[LabelRow]) -> Callable[[str], LabelRow | None]:
         return of_infant.get(infant_named(name, infants) or "")
 
     return find
+
+
+def stated_fps(extra: Mapping[str, str], name: str) -> float | None:
+    """Frame rate that the column ``fps`` of a labels file gives a recording, if it does.
+
+    Raises
+    ------
+    StudyError
+        E219 where it is no number above 0.
+    """
+    cell = extra.get("fps")
+    if not cell:
+        return None
+    try:
+        fps = float(cell)
+    except ValueError:
+        fps = math.nan
+    if not (math.isfinite(fps) and fps > 0):
+        raise StudyError(
+            "E219",
+            f"The fps {cell[:40]!a} is not a number above 0",
+            where=name,
+            remedy="Correct the column fps of the labels file",
+        )
+    return fps
 
 
 def unlabelled(names: Collection[str], total: int, kind: str = "recordings") -> StudyError:

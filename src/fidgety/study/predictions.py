@@ -133,6 +133,8 @@ def note(root: Path, **content: Any) -> None:
 
 def _rows(path: Path, check: Any) -> list[dict[str, str]]:
     try:
+        if not path.exists():
+            raise ValueError("there is no such file")
         with regular(path).open(encoding="utf-8", newline="") as handle:
             rows = list(csv.DictReader(handle))
         for row in rows:
@@ -143,7 +145,7 @@ def _rows(path: Path, check: Any) -> list[dict[str, str]]:
             "E274",
             "No table of predictions",
             where=path,
-            why=f"{type(error).__name__}: {error}",
+            why=str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}",
             remedy="Run: fidgety cv STUDY --out DIR",
         ) from error
 

@@ -365,17 +365,30 @@ def _claim(folder: Path, settings: dict[str, Any], resume: bool) -> None:
 def _settings(folder: Path) -> dict[str, Any]:
     try:
         settings = parse_json((folder / "config.json").read_text("utf-8"))
+        if "infants" not in settings and (folder / MODEL_FILE).exists():
+            raise StudyError(
+                "E278",
+                "This model was trained on every infant",
+                where=folder,
+                why="none was left out to validate it on; what it says of itself is out of fold",
+                remedy="Measure its method with: fidgety cv STUDY --models METHOD --out DIR",
+            )
         parts = settings["infants"]
         if not isinstance(settings["fold"], int) or not all(
             isinstance(infant, str) for part in PARTS for infant in parts[part]
         ):
-            raise ValueError("its config.json does not name a fold and infants")
+            raise ValueError
         return settings
+    except StudyError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
+        why = "its config.json does not name a fold and infants"
+        if isinstance(error, OSError):
+            why = f"its config.json: {(error.strerror or str(error)).lower()}"
         raise StudyError(
             "E278",
             "No run in this folder",
             where=folder,
-            why=str(error),
+            why=why,
             remedy="Give a folder below STUDY/runs; start one with: fidgety train STUDY",
         ) from error

@@ -18,6 +18,7 @@ from fidgety.pose.formats import read_sequence as read_channels
 from fidgety.pose.pose import check_fps
 from fidgety.pose.skeleton import load_skeleton
 from fidgety.settings import to_plain
+from fidgety.study.labels import stated_fps
 from fidgety.study.study import Study
 
 __all__ = [
@@ -89,7 +90,7 @@ def load_sequence(
             where=name,
             remedy="Run: fidgety prepare STUDY",
         )
-    return read_sequence(folder, fps=fps or _given_fps(study, name), channels=channels)
+    return read_sequence(folder, fps=fps or _stated_fps(study, name), channels=channels)
 
 
 def read_sequence(
@@ -182,17 +183,9 @@ def _number(value: object) -> float | None:
     return None
 
 
-def _given_fps(study: Study, name: str) -> float | None:
+def _stated_fps(study: Study, name: str) -> float | None:
     recording = study.by_name.get(name)
-    try:
-        return float(recording.extra["fps"]) if recording and recording.extra.get("fps") else None
-    except ValueError:
-        raise StudyError(
-            "E219",
-            f"The fps {recording.extra['fps'][:40]!a} is not a number",  # type: ignore[union-attr]
-            where=name,
-            remedy="Correct the column fps of the labels file",
-        ) from None
+    return stated_fps(recording.extra, name) if recording else None
 
 
 def _bad(folder: Path, why: str) -> StudyError:

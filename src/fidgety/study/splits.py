@@ -313,21 +313,24 @@ def _check_size(study: Study, folds: int, fraction: float) -> None:
     """Each class needs an infant in every test part, one to train on and one to validate on."""
     spared = 2 if fraction > 0 else 1
 
-    def enough(infants: int) -> bool:
+    def enough(infants: int, folds: int, spared: int) -> bool:
         return infants >= folds and infants - -(-infants // folds) >= spared
 
-    needed = next(n for n in range(2, folds + 4) if enough(n))
-    for label, name in LABEL_NAMES.items():
-        held = sum(own == label for own in study.infants.values())
-        if not enough(held):
+    needed = next(n for n in range(2, folds + 4) if enough(n, folds, spared))
+    held = {name: list(study.infants.values()).count(label) for label, name in LABEL_NAMES.items()}
+    for name, infants in held.items():
+        if not enough(infants, folds, spared):
+            fewest = min(held.values())
+            fewer = [n for n in range(folds - 1, 1, -1) if enough(fewest, n, spared)]
+            remedy = f"Use --folds {fewer[0]}, or add infants" if fewer else "Add infants"
+            if not fewer and spared > 1 and enough(fewest, 2, 1):
+                remedy = "Use --folds 2 --validation-fraction 0, or add infants"
             raise StudyError(
                 "E213",
-                f"{name!r} has {held} infants, {folds} folds need {needed}",
+                f"{name!r} has {infants} infants, {folds} folds need {needed}",
                 where=study.root.name,
                 why="every part of every fold must hold both classes",
-                remedy="Use fewer folds, for example --folds 2, or add infants"
-                if held >= 4
-                else "Add infants",
+                remedy=remedy,
             )
 
 
