@@ -12,6 +12,7 @@ from fidgety.errors import ConfigError, PoseError
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality import REASONS, Quality, QualityConfig, assess_quality, usable_frames
 from fidgety.pose.skeleton import load_skeleton
+from fidgety.simulate import simulate_infant
 
 FRAME = 1 / 30 + 1e-6
 ALL = load_skeleton("openpose18").joints
@@ -477,6 +478,20 @@ def test_a_body_that_does_not_move(share, expected):
     assert [code for code in codes(quality) if code.endswith("122")] == expected
     moved = 0.35 * share
     assert quality.measures["movement_range"] == pytest.approx(moved, rel=0.5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.1])
+@pytest.mark.parametrize("label", [0, 1])
+def test_an_infant_that_lies_very_still_is_cautioned_not_turned_away(share, label):
+    """A twentieth of its movement and less, under the tracker's errors: who could tell?"""
+    made = simulate_infant(5000, label=label, seconds=60.0, fps=30.0)[0]
+    rest = np.nanmean(made.image, axis=0)
+    still = rest + share * (made.image - rest) + (made.pose.xy - made.image)
+    quality = assess_quality(made.pose.then("calmer", xy=still))
+    assert quality.verdict == "caution"
+    (said,) = (r.text for r in quality.reasons if r.code == "W122")
+    assert "awake" in said
+    assert "clinician" in said
 
 
 def test_a_picture_filmed_by_a_moving_hand_does_not_move():

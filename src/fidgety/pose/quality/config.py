@@ -107,7 +107,9 @@ class QualityConfig:
     still, still_refused : float, trunk lengths
         Twice the 90th percentile of the distance from its mean place, of the needed joint that
         moves most. Simulated infants of 30 s: 0.54 and more; somebody who stood and watched for
-        2 s: 0.12; a photograph, by the noise of BlazePose: about 0.05 (chosen).
+        2 s: 0.12; a photograph, by the noise of BlazePose: about 0.05. What errors of a tracker
+        alone make of a body at rest, 0.04 and more on simulated infants, is not refused: an infant
+        that lies very still cannot be told from it (benchmarks/stillness.py).
     dark, bright : float, mean luma 0 to 255
         Darker or brighter frames hide limbs (chosen).
     blurred : float, variance of the Laplacian
@@ -156,7 +158,7 @@ class QualityConfig:
     head_leg: float = 0.32
     head_leg_refused: float = 0.28
     still: float = 0.3
-    still_refused: float = 0.1
+    still_refused: float = 0.03
     dark: float = 40.0
     bright: float = 235.0
     blurred: float = 20.0

@@ -41,7 +41,7 @@ REASONS: dict[str, tuple[Severity, str]] = {
     "W119": ("caution", "film too dark or too bright"),
     "W120": ("caution", "film blurred"),
     "W121": ("note", "not checked: the poses came without their film"),
-    "E122": ("refuse", "body that does not move: a doll, a picture, or asleep"),
+    "E122": ("refuse", "body that does not move: a picture, a doll, a film that stands"),
     "W122": ("caution", "body that hardly moves"),
     "W302": ("caution", "positions missing"),
 }

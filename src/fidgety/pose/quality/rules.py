@@ -249,11 +249,20 @@ def stillness(scene: Scene) -> Finding:
     measures: dict[str, float | None] = {"movement_range": most}
     if most >= config.still:
         return Finding(measures)
-    text = (
-        f"No joint moves by more than {100 * most:.0f} % of the trunk's length: an infant asleep, "
-        "or a doll or picture. Film it awake; where something else is followed, give the region."
-    )
-    code = "E122" if most < config.still_refused else "W122"
+    text = f"No joint moves by more than {100 * most:.0f} % of the trunk's length"
+    if most < config.still_refused:
+        code = "E122"
+        text += (
+            ": less than a tracker's errors make of a body at rest. A picture, a doll or a film "
+            "that stands still? Film the infant; where something else is followed, give the region."
+        )
+    else:
+        code = "W122"
+        text += (
+            ". Make sure that this is an infant, and awake: of one asleep, or of a doll or picture "
+            "taken for it, the risk says nothing. An infant that is awake and lies so still should "
+            "be seen by a clinician, whatever the risk."
+        )
     return Finding(measures, (reason(code, text, scene.whole),))
 
 
