@@ -117,6 +117,7 @@ def _small(
     model: NetworkSettings,
     *,
     max_epoch: int,
+    min_steps: int = STEPS,
     clips: int,
     clip: ClipConfig | None = None,
     lr: float = 3e-3,
@@ -128,7 +129,7 @@ def _small(
         clip=clip or ClipConfig(),
         training=TrainingConfig(
             max_epoch=max_epoch,
-            min_steps=STEPS,
+            min_steps=min_steps,
             batch_size=16,
             lr=lr,
             weight_decay=weight_decay,
@@ -271,7 +272,7 @@ METHODS: dict[str, Method] = {
     "wo-gma": Method(
         "Clip-wise multiple-instance network, mean of the best eighth of clips (after Luo 2022)",
         "fidgety",
-        network=_small(TopClipsConfig(), max_epoch=12, clips=6),
+        network=_small(TopClipsConfig(), max_epoch=12, min_steps=2 * STEPS, clips=6),
     ),
     "mam": Method(
         "Transformer over joints and time, attention over clips (after MAM, Gao 2023, main branch)",
