@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from fidgety.bench.figures import new_figure, saved
 from fidgety.bench.timing import timed
-from fidgety.files import whole_file
 from fidgety.models.inference import infer
 from fidgety.models.network import Network
 from fidgety.models.shared_frames import runner_of
 from fidgety.motion import ClipConfig, PoseSequence, pose_sequence, split
-from fidgety.pose.optional import library
 from fidgety.pose.pose import Pose
 from fidgety.simulate import simulate_infant
 from fidgety.study.examples import Example
@@ -122,9 +121,8 @@ def draw_growth(found: dict[str, Any], path: str | Path) -> Path:
     FileError
         E501 to E503 if the system refuses.
     """
-    plots = library("matplotlib.figure", "plots")
+    figure = new_figure(10.5, 5.6)
     curves = found["growth"]
-    figure = plots.Figure(figsize=(10.5, 5.6), layout="constrained")
     places = list(figure.subplots(2, -(-len(curves) // 2)).flat)
     for axes, (name, curve) in zip(places, curves.items(), strict=False):
         size, taken = np.array(curve).T
@@ -147,6 +145,4 @@ def draw_growth(found: dict[str, Any], path: str | Path) -> Path:
     figure.suptitle(
         f"{found['size']} network, {found['threads']} threads; dashed: in proportion", fontsize=11
     )
-    with whole_file(path) as draft:
-        figure.savefig(draft, format=Path(path).suffix.lstrip(".") or "svg")
-    return Path(path)
+    return saved(figure, path)

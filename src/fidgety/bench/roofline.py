@@ -16,13 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fidgety.bench.figures import new_figure, saved
 from fidgety.bench.growth import noise
 from fidgety.bench.timing import counted, timed
-from fidgety.files import whole_file
 from fidgety.models.shared_frames import SharedFrames
 from fidgety.models.stam import STAM
 from fidgety.motion import ClipConfig, split
-from fidgety.pose.optional import library
 
 __all__ = ["draw", "operations"]
 
@@ -103,10 +102,9 @@ def draw(found: dict[str, Any], path: str | Path) -> Path:
     FileError
         E501 to E503 if the system refuses.
     """
-    plots = library("matplotlib.figure", "plots")
+    figure = new_figure(8.2, 4.6)
     machine, points = found["machine"], found["operations"]
     peak, width = machine["matmul_gflops"], machine["copy_gb_per_s"]
-    figure = plots.Figure(figsize=(8.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     reach = np.geomspace(0.05, 300, 200)
     axes.loglog(reach, np.minimum(peak, reach * width), color="#333333")
@@ -128,7 +126,4 @@ def draw(found: dict[str, Any], path: str | Path) -> Path:
         f"Encoding clips, {found['size']} network, one core; area and list: share of time"
     )
     axes.grid(alpha=0.25)
-    suffix = Path(path).suffix.lstrip(".") or "svg"
-    with whole_file(path) as draft:
-        figure.savefig(draft, format=suffix)
-    return Path(path)
+    return saved(figure, path)

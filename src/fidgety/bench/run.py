@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import platform
 import resource
@@ -95,7 +96,7 @@ def bench(
         parts = _assessing(network, seconds, runs, peak)
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         parts += [
-            _training(network, runs, peak),
+            *_training(network, runs, peak),
             *_epoch(size, INFANTS[size] if infants is None else infants, runs),
             *_preprocessing(seconds, runs),
         ]
@@ -167,7 +168,8 @@ def _in_bfloat16(fast: OnArrays) -> Callable[[np.ndarray], object]:
     return work
 
 
-def _training(network: Network, runs: int, peak: float) -> dict[str, Any]:
+def _training(network: STAM, runs: int, peak: float) -> list[dict[str, Any]]:
+    """A step as networks train, and in the fused form of one core."""
     clips = torch.randn(16, 12, 7, 30, 18)
 
     def step(model: Network) -> Callable[[], None]:
@@ -179,10 +181,15 @@ def _training(network: Network, runs: int, peak: float) -> dict[str, Any]:
 
         return work
 
-    ours, plain = step(network), step(plain_form(network))
-    plainly, quickly = timed([plain, ours], runs)
-    name = "training step, 16 windows of 12 clips"
-    return _part(name, plainly, quickly, counted(ours), peak)
+    merged = copy.deepcopy(network)
+    merged.fused = True
+    ours = step(network)
+    plainly, quickly, fused = timed([step(plain_form(network)), ours, step(merged)], runs)
+    name, flops = "training step, 16 windows of 12 clips", counted(ours)
+    return [
+        _part(name, plainly, quickly, flops, peak),
+        _part("the same, fused", plainly, fused, flops, peak),
+    ]
 
 
 def _epoch(size: str, infants: int, runs: int) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fidgety.models import kernels
+from fidgety.models import kernels, training_form
 from fidgety.models.network import (
     Encoded,
     Evidence,
@@ -144,6 +144,7 @@ class STAM(Network):
 
     config_type: ClassVar = STAMConfig
     config: STAMConfig
+    fused = False  # whether it trains in the form of `fidgety.models.training_form`
 
     def __init__(self, config: STAMConfig | None = None) -> None:
         super().__init__(config)
@@ -173,6 +174,8 @@ class STAM(Network):
 
     def encode(self, clips: Tensor) -> Encoded:
         """Clips (M, C, T, V) -> vectors (M, D), joint attention (M, V), joint evidence (M, V)."""
+        if self.training and self.fused and training_form.applies(self, clips):
+            return training_form.encode(self, clips)  # the same to rounding
         x, seen = self.input_norm(clips)  # (M, C, T, V), (M, T, V) bool or None
         for block in self.blocks:
             x, seen = block(x, seen)  # (M, D, T', V): T' = T, T/2, T/4, rounded up
@@ -262,21 +265,25 @@ class InputNorm(nn.BatchNorm1d):
 
     def _over_observed(self, x: Tensor, there: Tensor) -> Tensor:
         """Batch norm of rows (M*T, V*C) by their own statistics, without values not `there`."""
+        count = there.sum(dim=0)  # (V*C,)
+        mean = x.sum(dim=0) / count.clamp(min=1.0)
+        centred = (x - mean) * there
+        spread = centred.square().sum(dim=0)
+        self.follow(mean, spread, count)
+        gain = self.weight * (spread / count.clamp(min=1.0) + self.eps).rsqrt()  # (V*C,)
+        return centred * gain + self.bias * there
+
+    @torch.no_grad()
+    def follow(self, batch_mean: Tensor, spread: Tensor, count: Tensor) -> None:
+        """Keep track of mean, sum of squares about it and number of observed values, (V*C,)."""
         mean, variance = self.running_mean, self.running_var
         assert mean is not None
         assert variance is not None
         assert self.num_batches_tracked is not None
-        count = there.sum(dim=0)  # (V*C,)
-        batch_mean = x.sum(dim=0) / count.clamp(min=1.0)
-        centred = (x - batch_mean) * there
-        spread = centred.square().sum(dim=0)
-        with torch.no_grad():
-            rate = (self.momentum or 0.1) * (count > 1)  # a joint never seen changes nothing
-            mean += rate * (batch_mean - mean)
-            variance += rate * (spread / (count - 1.0).clamp(min=1.0) - variance)
-            self.num_batches_tracked += 1
-        gain = self.weight * (spread / count.clamp(min=1.0) + self.eps).rsqrt()  # (V*C,)
-        return centred * gain + self.bias * there
+        rate = (self.momentum or 0.1) * (count > 1)  # a joint never seen changes nothing
+        mean += rate * (batch_mean - mean)
+        variance += rate * (spread / (count - 1.0).clamp(min=1.0) - variance)
+        self.num_batches_tracked += 1
 
 
 class GraphBlock(nn.Module):
@@ -326,11 +333,14 @@ class GraphBlock(nn.Module):
         )  # (M, D, T, V)
         x = F.relu(self.norm_joints(x), inplace=True)
         x = self.norm_frames(self.frames(x))  # (M, D, T/stride, V)
-        if seen is not None and self.stride > 1:  # seen in a frame = in one at most a step away
-            pooled = F.max_pool2d(seen[:, None].float(), (3, 1), (self.stride, 1), (1, 0))
-            seen = pooled[:, 0] > 0
         x = kernels.dropout(x, self.dropout, self.training)
-        return F.relu(x + short, inplace=True), seen
+        return F.relu(x + short, inplace=True), self.seen(seen)
+
+    def seen(self, seen: Tensor | None) -> Tensor | None:
+        """Joints seen (M, T, V) -> (M, T/stride, V): in a frame, if in one at most a step away."""
+        if seen is None or self.stride == 1:
+            return seen
+        return F.max_pool2d(seen[:, None].float(), (3, 1), (self.stride, 1), (1, 0))[:, 0] > 0
 
 
 class Attention(nn.Module):
