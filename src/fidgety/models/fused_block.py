@@ -76,8 +76,9 @@ def fused_block(
     inside = x.permute(0, 3, 2, 1).contiguous()  # (M, V, T, C)
     out, *tracked = _Block.apply(inside, graph, kept, settings, *chain(*learned))
     counts = M * V * x.shape[2], M * V * S, M * V * S
-    for number, (_, norm) in enumerate(parts):
-        _follow(norm, *tracked[2 * number : 2 * number + 2], counts[number])
+    found = zip(tracked[::2], tracked[1::2], counts[: len(parts)], strict=True)
+    for (_, norm), (mean, variance, count) in zip(parts, found, strict=True):
+        _follow(norm, mean, variance, count)
     return out.permute(0, 3, 2, 1)
 
 

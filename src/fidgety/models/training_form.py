@@ -3,8 +3,8 @@
 Derived from the network as it stands, with its weights and its random draws; equal to it to
 rounding, forwards and backwards (tests say how closely). What lies before and after the graph
 blocks, each one step of autograd like `fused_block`: no gradient is made of clips, which nobody
-asks for. It is off (`STAM.fused`): rounding differs from that of networks trained before, and with
-two threads it was slower.
+asks for. It is off unless `STAM.fused` is set: its rounding differs from that of networks trained
+before.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def encode(network: STAM, clips: Tensor) -> Encoded:
     norm = network.input_norm
     x, seen = _normed(norm, clips) if norm.masking else norm(clips)  # (M, C, T, V), (M, T, V)
     for block in _blocks(network):
-        joints, frames = (block.joints, block.norm_joints), (block.frames, block.norm_frames)
-        past = tuple(block.shortcut) if isinstance(block.shortcut, nn.Sequential) else None
+        joints = _stage(block.joints, block.norm_joints)
+        frames = _stage(block.frames, block.norm_frames)
+        past = _stage(*block.shortcut) if isinstance(block.shortcut, nn.Sequential) else None
         x = fused_block(x, block.graph[0], joints, frames, past, block.dropout)
         seen = block.seen(seen)
     x = x.permute(0, 3, 2, 1)  # (M, V, T, D)
@@ -59,6 +60,12 @@ def encode(network: STAM, clips: Tensor) -> Encoded:
 
 def _blocks(network: STAM) -> list[GraphBlock]:
     return [*network.blocks]  # pyright: ignore[reportReturnType]
+
+
+def _stage(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return convolution, norm
 
 
 def _normed(norm: InputNorm, clips: Tensor) -> tuple[Tensor, Tensor]:
