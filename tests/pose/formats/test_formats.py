@@ -15,6 +15,7 @@ from posed_bodies import points_of, pose_in, write_json, write_openpose
 
 from fidgety.errors import FidgetyError, FidgetyWarning, PoseError
 from fidgety.pose import formats
+from fidgety.pose.pose import Pose
 from fidgety.pose.skeleton import BUILT_IN_SKELETONS
 
 NAMES = {"native": "a.parquet", "openpose": "a", "coco": "a.json", "csv": "a.csv"}
@@ -237,3 +238,18 @@ def test_a_joint_never_seen_and_a_pose_never_seen(tmp_path):
     path = formats.write(pose.then("x", xy=xy * np.nan), tmp_path / "b.csv", format="csv")
     with pytest.raises(PoseError, match="E336"):
         formats.read(path)
+
+
+def test_a_format_of_ones_own_is_a_line_in_the_dictionary(tmp_path, monkeypatch):
+    def recognise(source):
+        return source.path.suffix == ".mine"
+
+    def read_mine(source, given):
+        xy = np.array(json.loads(source.path.read_text()))
+        return Pose.at_fps(xy, np.ones(xy.shape[:2]), given.fps, "openpose18")
+
+    monkeypatch.setitem(formats.FORMATS, "mine", formats.Format("Mine", recognise, read_mine))
+    path = tmp_path / "a.mine"
+    path.write_text(json.dumps(np.ones((40, 18, 2)).tolist()))
+    assert len(formats.read(path, fps=20)) == 40
+    assert formats.find_recordings(tmp_path) == [("a", path, "mine")]
