@@ -168,10 +168,10 @@ class Assessor:
         if quality.verdict == "refused":
             return _assessment(content, quality)
         try:
-            pose = mend(pose, quality, self.quality)
+            mended = [mend(pose, quality, self.quality)]
+            del pose, recording  # an hour of it is 50 MB, and so is the mended one, given away:
             # In float32, as a study keeps sequences and as a network takes them.
-            sequence = pose_sequence(pose, self.model.profile, np.float32)
-            del pose  # an hour of it is 50 MB
+            sequence = pose_sequence(mended.pop(), self.model.profile, np.float32)
             clips = self.model.clips(sequence)
             found = self.model.infer(clips)
         except PoseError as error:

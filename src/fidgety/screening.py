@@ -201,11 +201,13 @@ def _screened(
         content = _standing(place, key)
         kept = content is not None
         if content is None:
-            if item.format == "video":
-                pose = _estimated(item, place, key, task.options, within)
-            else:
-                pose = read(item.path, format=item.format, **said)
-            assessment = task.assessor.assess(pose, name=item.name, age_weeks=task.age_weeks)
+            assessment = task.assessor.assess(  # which alone holds the pose, to let go of it
+                _estimated(item, place, key, task.options, within)
+                if item.format == "video"
+                else read(item.path, format=item.format, **said),
+                name=item.name,
+                age_weeks=task.age_weeks,
+            )
             content = _saved(assessment, place, key, task.interactive)
         if task.overlay is not None and item.format == "video":
             _draw(item, place, content, task.overlay, kept)

@@ -74,9 +74,9 @@ def pose_sequence(
     """
     chosen = profile_from(profile)
     _hand_back()
-    cleaned = clean(pose, chosen)
+    pose = clean(pose, chosen)  # lets go of the other, if nobody else holds it
     _hand_back()
-    return sequence_of_clean(cleaned, chosen, dtype)
+    return sequence_of_clean(pose, chosen, dtype)
 
 
 def sequence_of_clean(

@@ -84,12 +84,18 @@ def repair_swaps(pose: Pose, config: QualityConfig | None = None) -> Pose:
     swapped = find_swaps(pose, config)
     if not swapped.any():
         return pose
-    order = pose.skeleton.mirror_order
+    xy, confidence = pose.xy.copy(), pose.confidence.copy()
+    frames, joints = swapped.nonzero()
+    others = np.asarray(pose.skeleton.mirror_order)[joints]
+    xy[frames, joints] = pose.xy[frames, others]
+    confidence[frames, joints] = pose.confidence[frames, others]
+    for array in (xy, confidence):
+        array.setflags(write=False)  # so that the pose takes them as they are
     return pose.then(
         "repair_swaps",
         arguments={"positions": int(swapped.sum())},
-        xy=np.where(swapped[..., None], pose.xy[:, order], pose.xy),
-        confidence=np.where(swapped, pose.confidence[:, order], pose.confidence),
+        xy=xy,
+        confidence=confidence,
     )
 
 
