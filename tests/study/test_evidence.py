@@ -31,6 +31,7 @@ from fidgety.study.learning_curve import infants_for_curve, learning_curve
 from fidgety.study.methods import METHODS
 from fidgety.study.robustness import robustness
 from fidgety.study.selftest import Run, labelled, pieces_of, self_test
+from fidgety.study.sequences import read_sequence, write_sequence
 from fidgety.study.study import Study
 
 LINES = ("none", "fps-15", "mirror", "first-10")
@@ -168,6 +169,20 @@ def test_explanations_of_a_cross_validation(whole, done):
     }  # fmt: skip
     told = json.loads((done / "explanations.json").read_text("utf-8"))
     assert told["rows"] == list(found.rows)
+
+
+def test_what_another_study_left_in_the_folder_is_not_explained(whole, done):
+    before = explanation_scores(whole, done).rows
+    lines = robustness(whole, done, perturbations=["none"]).lines
+    home = done / "sequences" / METHODS["stam"].profile
+    for recording in whole.recordings:  # as a learning curve of a study with the same names does
+        standing = read_sequence(home / recording.name)
+        other = replace(standing, values=standing.values[:, ::-1].copy())
+        write_sequence(home / recording.name, other, {"source_sha256": "of another study"})
+    for kept in ("explanations", "robustness"):
+        shutil.rmtree(done / kept)
+    assert explanation_scores(whole, done).rows == before
+    assert robustness(whole, done, perturbations=["none"]).lines == lines
 
 
 def test_truth_of_clips_is_that_of_the_simulation(whole, done):

@@ -50,6 +50,7 @@ __all__ = [
     "Task",
     "cross_validate",
     "examples_by_profile",
+    "make_sequences",
     "noted",
     "read_predictions",
     "refuse_failures",
@@ -185,7 +186,7 @@ def cross_validate(
         "quick": quick,
     }  # fmt: skip
     _claim(root, study, methods, settings, inner)
-    _make_sequences(study, root, methods, workers)
+    make_sequences(study, root, methods, workers)
     tasks = tasks_of(study, root, methods, repeats=repeats)
     by_name = {task.name: task for task in tasks}
     refuse_failures(run_batch(partial(_run, by_name), list(by_name), progress, workers), "folds")
@@ -345,9 +346,19 @@ def _form(quick: bool) -> Callable[[Method], Method]:
     return quick_method if quick else lambda method: method
 
 
-def _make_sequences(
-    study: Study, root: Path, methods: Sequence[str], workers: int | Engine
+def make_sequences(
+    study: Study, root: Path, methods: Sequence[str], workers: int | Engine = 1
 ) -> None:
+    """Write the sequences (7, T, V) that methods take into a cross-validation's folder.
+
+    Those that are there and of this study's recordings are kept. Whoever reads them afterwards asks
+    for them first: a learning curve of another study may have put its own in their place.
+
+    Raises
+    ------
+    StudyError
+        E272 if some cannot be made.
+    """
     about = noted(root)
     for profile in sorted({METHODS[name].profile for name in methods}):
         make = partial(make_sequence, study, root, profile, about["fps"], about["channels"])

@@ -24,7 +24,7 @@ from fidgety.models.direct import direct_logit
 from fidgety.models.explain import randomised
 from fidgety.study.batch import State, run_batch
 from fidgety.study.copies import file_digest
-from fidgety.study.experiment import examples_by_profile, refuse_failures
+from fidgety.study.experiment import examples_by_profile, make_sequences, refuse_failures
 from fidgety.study.explanation_measures import FRACTIONS, measures_of, truth_of_clips
 from fidgety.study.fold_models import cached_model, chosen_models, same_study
 from fidgety.study.methods import METHODS
@@ -34,7 +34,7 @@ from fidgety.study.study import Study
 __all__ = ["ExplanationScores", "explanation_scores"]
 
 FILE = "explanations"
-VERSION = 2  # of what is measured: kept rows of another one are made anew
+VERSION = 3  # of what is measured: kept rows of another one are made anew
 MEANING = {
     "clip_auc": "clips with fidgety movement ranked above clips without, within a recording that "
     "bouts cover by 20 to 80 %",
@@ -122,6 +122,7 @@ def explanation_scores(
             remedy="Cross-validate one, such as stam: fidgety cv STUDY --models stam --out DIR",
         )
     make_folder(root / FILE)
+    make_sequences(study, root, networks, workers)
     work = _Work(study.root, root, seed)
     items = [f"{name} fold{fold}" for name in networks for fold in range(noted(root)["folds"])]
     refuse_failures(run_batch(work, items, progress, workers), "pieces of work")

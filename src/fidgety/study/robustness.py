@@ -26,7 +26,7 @@ from fidgety.pose.pose import Pose
 from fidgety.pose.quality import assess_quality, mend
 from fidgety.study.batch import State, run_batch
 from fidgety.study.copies import file_digest
-from fidgety.study.experiment import refuse_failures
+from fidgety.study.experiment import make_sequences, refuse_failures
 from fidgety.study.fold_models import FoldModel, cached_model, chosen_models, same_study
 from fidgety.study.methods import METHODS
 from fidgety.study.perturb import PERTURBATIONS, perturbed
@@ -107,6 +107,7 @@ def robustness(
             remedy="Give other infants; simulated ones from another --seed",
         )
     make_folder(root / FILE)
+    make_sequences(study, root, chosen, workers)  # classifiers are fitted anew to them
     work = _Work(study.root, root, tuple(chosen), seed, longer and longer.root)
     items = [f"{name} fold{fold}" for name in names for fold in range(noted(root)["folds"])]
     if longer is not None:

@@ -25,8 +25,7 @@ STATE_FILE = "last_state.pt"
 class Epoch(NamedTuple):
     """Figures of one epoch; the validation figures are None without a validation part.
 
-    `epoch` counts from 0; `planned` epochs were to come when it ended, this one and those before
-    it included.
+    `epoch` counts from 0; `planned` is how many there are to be in all, unless patience ends them.
     """
 
     epoch: int
