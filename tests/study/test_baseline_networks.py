@@ -63,7 +63,13 @@ def test_permuted_labels_teach_nothing(name):
 
 
 @pytest.mark.slow
-def test_real_settings_through_a_cross_validation(study, tmp_path):
+def test_settings_but_for_the_least_steps_through_a_cross_validation(study, tmp_path, monkeypatch):
+    for name in NAMES:
+        network = METHODS[name].network
+        assert network is not None
+        assert network.training.min_steps >= 400
+        network = replace(network, training=replace(network.training, min_steps=0))
+        monkeypatch.setitem(METHODS, name, replace(METHODS[name], network=network))
     rows = cross_validate(study, NAMES, tmp_path, folds=2)
     for name in NAMES:
         mine = [row for row in rows if row.model == name]

@@ -169,7 +169,7 @@ def _in_bfloat16(fast: OnArrays) -> Callable[[np.ndarray], object]:
 
 
 def _training(network: STAM, runs: int, peak: float) -> list[dict[str, Any]]:
-    """A step as networks train, and in the fused form of one core."""
+    """A step as networks train, and in the fused form."""
     clips = torch.randn(16, 12, 7, 30, 18)
 
     def step(model: Network) -> Callable[[], None]:
