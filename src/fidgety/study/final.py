@@ -29,7 +29,7 @@ from fidgety.study.crossfit import CrossFit, cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
 from fidgety.study.labels import LABEL_NAMES
-from fidgety.study.methods import METHODS, Method, method_named
+from fidgety.study.methods import network_method
 from fidgety.study.names import safe_name
 from fidgety.study.packing import packed
 from fidgety.study.predictions import Prediction, write_table
@@ -37,7 +37,6 @@ from fidgety.study.profiled import make_sequence
 from fidgety.study.sequences import read_sequence
 from fidgety.study.state import other_run
 from fidgety.study.study import Study, check_classes
-from fidgety.study.training import NetworkConfig
 
 __all__ = ["Final", "final_folder", "train_final"]
 
@@ -122,7 +121,7 @@ def train_final(
     CheckpointError
         E440 the folder holds a run of other settings or recordings.
     """
-    chosen, network = _with_network(method)
+    chosen, network = network_method(method)
     if inner < 2:
         raise ConfigError(
             "E702",
@@ -161,19 +160,6 @@ def train_final(
     count = len(set(infants))
     abnormal = len({e.infant_id for e in examples if e.label})
     return Final(folder, len(fitted.networks), count, abnormal, auc, study.simulated)
-
-
-def _with_network(name: str) -> tuple[Method, NetworkConfig]:
-    """The method of a name and its network; `StudyError` E277 if it has none."""
-    chosen = method_named(name)
-    if chosen.network is None:
-        networks = [key for key, value in METHODS.items() if value.network is not None]
-        raise StudyError(
-            "E277",
-            f"{name} is no network",
-            remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
-        )
-    return chosen, chosen.network
 
 
 def _check_size(study: Study, inner: int) -> None:

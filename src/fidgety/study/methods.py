@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.errors import ConfigError
+from fidgety.errors import ConfigError, StudyError
 from fidgety.models import rivals
 from fidgety.models.additive import AdditiveConfig
 from fidgety.models.clip_transformer import ClipTransformerConfig
@@ -29,7 +29,15 @@ from fidgety.motion import ClipConfig, WindowConfig
 from fidgety.study.augment import Augmentation
 from fidgety.study.training import NetworkConfig, TrainingConfig
 
-__all__ = ["METHODS", "Classifier", "Method", "method_named", "names_in", "settings_of"]
+__all__ = [
+    "METHODS",
+    "Classifier",
+    "Method",
+    "method_named",
+    "names_in",
+    "network_method",
+    "settings_of",
+]
 
 Sequences = list[NDArray[np.floating]]
 
@@ -299,6 +307,27 @@ def method_named(name: str) -> Method:
             "E705", f"No model named {name!r}", remedy=f"Choose from {', '.join(METHODS)}"
         )
     return METHODS[name]
+
+
+def network_method(name: str) -> tuple[Method, NetworkConfig]:
+    """The method of that name and its network.
+
+    Raises
+    ------
+    ConfigError
+        E705 for an unknown one.
+    StudyError
+        E277 for one that is no network.
+    """
+    chosen = method_named(name)
+    if chosen.network is None:
+        networks = [key for key, value in METHODS.items() if value.network is not None]
+        raise StudyError(
+            "E277",
+            f"{name} is no network",
+            remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
+        )
+    return chosen, chosen.network
 
 
 def names_in(text: str) -> list[str]:

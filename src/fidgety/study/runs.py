@@ -25,7 +25,7 @@ from fidgety.models.trained import TrainedModel
 from fidgety.motion import PoseSequence
 from fidgety.statistics import AUC, auc_interval
 from fidgety.study.examples import Example
-from fidgety.study.methods import METHODS, Method, method_named
+from fidgety.study.methods import Method, network_method
 from fidgety.study.names import listing, safe_name
 from fidgety.study.packing import packed
 from fidgety.study.sequences import load_sequence
@@ -161,16 +161,9 @@ def train_run(
     CheckpointError
         E440 if the run to resume is another one.
     """
-    chosen = method_named(method)
-    if chosen.network is None:
-        networks = [key for key, value in METHODS.items() if value.network is not None]
-        raise StudyError(
-            "E277",
-            f"{method} is no network",
-            remedy=f"Train one of {', '.join(networks)}, or compare it with: fidgety cv",
-        )
+    chosen, network = network_method(method)
     check_classes(study)
-    config = change(chosen.network) if change else chosen.network
+    config = change(network) if change else network
     division = read_split(study, fold)
     load = {"fps": fps, "channels": channels, "length_s": length_s}
     train, val = (examples_of(study, division, part, **load) for part in ("train", "val"))
