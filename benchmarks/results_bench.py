@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +78,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--fresh", type=int, default=500, help="fresh infants")
     parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--steps", type=int, default=0, help="of networks' training, at least")
     given = parser.parse_args()
+    for name, method in METHODS.items():
+        if method.network is not None and given.steps > method.network.training.min_steps:
+            training = replace(method.network.training, min_steps=given.steps)
+            METHODS[name] = replace(method, network=replace(method.network, training=training))
     given.parts = given.parts.split(",")
     unknown = set(given.parts) - set(PARTS)
     if unknown:
