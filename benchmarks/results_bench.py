@@ -35,6 +35,7 @@ from fidgety.study.methods import METHODS
 from fidgety.study.robustness import robustness
 from fidgety.study.selftest import self_test
 from fidgety.study.study import Study
+from fidgety.study.training import PRECISIONS
 
 PARTS = ("cv", "self-test", "robustness", "explanations", "fresh", "curve", "compare")
 # Most wanted first: what is done when the time is over can be used.
@@ -78,6 +79,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--fresh", type=int, default=500, help="fresh infants")
     parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_argument("--steps", type=int, default=0, help="of networks' training, at least")
     given = parser.parse_args()
     for name, method in METHODS.items():
@@ -117,7 +119,7 @@ def cross_validation(study: Study, root: Path, given: argparse.Namespace) -> Non
         began = time.perf_counter()
         cross_validate(
             study, names, root / "cv", folds=given.folds, inner=COSTLY.get(names[0], given.inner),
-            workers=given.workers, progress=told(names[-1]),
+            workers=given.workers, precision=given.precision, progress=told(names[-1]),
         )  # fmt: skip
         write_cohort(root / "cv", study)
         say(f"cv of {', '.join(names)}: {time.perf_counter() - began:.0f} s")

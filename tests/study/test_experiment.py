@@ -236,7 +236,9 @@ def test_our_own_fault_in_one_fold_is_told_with_the_others_kept(study, tmp_path,
         cross_validate(study, NAMES, tmp_path, folds=2)
 
 
-@pytest.mark.parametrize("change", [{"folds": 3}, {"seed": 1}, {"error": 0.2}])
+@pytest.mark.parametrize(
+    "change", [{"folds": 3}, {"seed": 1}, {"error": 0.2}, {"precision": "bf16-mixed"}]
+)
 def test_another_experiments_folder_is_refused(study, tmp_path, change):
     cross_validate(study, ["quantiles"], tmp_path, folds=2)
     with pytest.raises(StudyError, match=r"E273.*--out"):
@@ -258,6 +260,21 @@ def test_changed_poses_or_settings_are_another_experiment(study, tmp_path, monke
     one.write_bytes(two.read_bytes())
     with pytest.raises(StudyError, match="E273"):
         cross_validate(study, NAMES, tmp_path, folds=2)
+
+
+def test_networks_train_in_the_precision_asked_for(study, tmp_path):
+    exact = cross_validate(study, ["stam"], tmp_path / "exact", folds=2, inner=1)
+    half = cross_validate(
+        study, ["stam"], tmp_path / "half", folds=2, inner=1, precision="bf16-mixed"
+    )
+    assert [row.score for row in exact] != [row.score for row in half]
+    told = json.loads((tmp_path / "half" / "experiment.json").read_text())
+    assert told["precision"] == "bf16-mixed"
+    assert told["methods"]["stam"]["network"]["training"]["precision"] == "bf16-mixed"
+    again = cross_validate(
+        study, ["stam"], tmp_path / "half", folds=2, inner=1, precision="bf16-mixed"
+    )
+    assert again == half  # kept, not made anew
 
 
 def test_a_model_can_be_added_later(study, tmp_path):

@@ -292,10 +292,30 @@ def test_divergence_is_said(tmp_path):
     assert "NaN" not in lines
 
 
+def test_precision_is_that_of_the_products():
+    exact, half = (fit(TRAIN, VAL, network(precision=p)) for p in ("32-true", "bf16-mixed"))
+    assert not same_weights(exact.model, half.model)
+    assert {w.dtype for w in half.model.parameters()} == {torch.float32}
+    for one, other in zip(exact.epochs, half.epochs, strict=True):
+        assert other.train_loss == pytest.approx(one.train_loss, abs=0.05)
+
+
+def test_a_used_up_gpu_is_named(monkeypatch):
+    def used_up(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 364.00 MiB. GPU 0 ...")
+
+    monkeypatch.setattr(training, "_train_epoch", used_up)
+    with pytest.raises(
+        CheckpointError, match=r"E442.*GPU is used up.*CUDA out of memory\..*--work"
+    ):
+        fit(TRAIN, VAL, network())
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"max_epoch": 0},
+        {"precision": "64-true"},
         {"batch_size": 0},
         {"clips_per_window": 0},
         {"patience": 0},

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fidgety.cli.options import PLACE, engine_given, engine_options, refuse_cluster
+from fidgety.cli.options import (
+    PLACE,
+    engine_given,
+    engine_options,
+    precision_option,
+    refuse_cluster,
+)
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -42,6 +48,7 @@ __all__ = [
 @click.option(
     "--quick", is_flag=True, help="A first answer: shorter training, and --inner 1 if not given."
 )
+@precision_option
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--error", default=0.1, show_default=True, help="Stated error rate of the abstention."
@@ -87,8 +94,9 @@ def cv_command(
 
     names = names_in(models)
     working = engine_given(engine, workers, cluster)
-    if self_test and given["quick"]:
-        raise click.UsageError("--self-test trains in its own way: leave out --quick")
+    for option, usual in (("quick", False), ("precision", "32-true")):
+        if self_test and given[option] != usual:
+            raise click.UsageError(f"--self-test trains in its own way: leave out --{option}")
     refuse_cluster(working, study, out)
     with brought(study) as source, kept(out) as (folder, send):
         opened = Study.open(source, skip_unlabelled=skip_unlabelled)

@@ -15,6 +15,7 @@ __all__ = [
     "engine_options",
     "part_options",
     "pose_options",
+    "precision_option",
     "refuse_cluster",
 ]
 
@@ -56,8 +57,16 @@ class _Clock(click.ParamType):
         return seconds
 
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # `fidgety.study.training`, without torch
 SIZE = _Size()
 CLOCK = _Clock()
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="32-true",
+    show_default=True,
+    help="Of products in training. bf16-mixed: about half the time where the processor has it.",
+)
 
 
 def part_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fidgety.cli.options import precision_option
 from fidgety.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from fidgety.study.training import Epoch, NetworkConfig
 
 __all__ = ["train_command", "validate_command"]
-
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @click.command("train")
@@ -64,7 +63,7 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 @click.option("--no-cuda", is_flag=True, help="Train on the CPU even if there is a GPU.")
 @click.option("--devices", default=1, show_default=True, help="Devices of each machine.")
 @click.option("--nodes", default=1, show_default=True, help="Machines; start it on each of them.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="32-true", show_default=True)
+@precision_option
 @click.option("--mlflow", help="Also log to this MLflow store, such as sqlite:///mlflow.db.")
 @click.option("--skip-unlabelled", is_flag=True, help="Leave out what has no label.")
 @click.option(
@@ -210,7 +209,14 @@ def _changes(
     clip = {f"{name}_s": value for name, value in seconds.items() if name == "stride"}
     clip |= {"length_s": seconds["clip"]} if "clip" in seconds else {}
     training = chosen(
-        "max_epoch", "batch_size", "lr", "weight_decay", "optimizer", "patience", "seed"
+        "max_epoch",
+        "batch_size",
+        "lr",
+        "weight_decay",
+        "optimizer",
+        "patience",
+        "precision",
+        "seed",
     )
     training |= {"min_steps": 0} if "max_epoch" in training else {}  # what was asked for decides
 

@@ -35,9 +35,12 @@ class OnArrays:
         self.network = network
         self._device = next(network.parameters()).device
         convolves = any(isinstance(part, GraphBlock) for part in network.modules())
-        # Few enough that what a graph block makes of them stays in cache and is not asked of the
-        # system anew each time.
-        self.clips_at_a_time = 24 if convolves and self._device.type == "cpu" else 64
+        if self._device.type == "cpu":
+            # Few enough that what a graph block makes of them stays in cache and is not asked of
+            # the system anew each time.
+            self.clips_at_a_time = 24 if convolves else 64
+        else:
+            self.clips_at_a_time = 512  # a GPU waits for its orders, not for its memory
 
     def encode(self, clips: NDArray) -> tuple[NDArray, NDArray, NDArray | None]:
         """Vectors (M, D), joint attention (M, V), joint evidence (M, V) or None, of clips."""

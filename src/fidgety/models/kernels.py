@@ -12,15 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    "asinh",
-    "channels_last",
-    "dropout",
-    "graph_conv",
-    "over_time",
-    "scaled",
-    "survivors",
-]
+__all__ = ["asinh", "channels_last", "dropout", "graph_conv", "over_time"]
 
 _STEPS = 1 << 16  # dropout is drawn in steps of this share
 
@@ -96,23 +88,11 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, p, training)
-    factor = scaled(survivors(x.numel(), p), p, x.dtype)
+    dropped = min(max(round(p * _STEPS), 1), _STEPS - 1)
+    bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
+    kept = bits.view(torch.int16)[: x.numel()] >= dropped - _STEPS // 2
+    factor = kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))
     if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
         M, D, T, V = x.shape
         return x * factor.view(M, T, V, D).permute(0, 3, 1, 2)
     return x * factor.view(x.shape)
-
-
-def survivors(count: int, p: float) -> Tensor:
-    """For so many values (count,) whether they survive dropout, on a processor."""
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
-    return bits.view(torch.int16)[:count] >= _dropped(p) - _STEPS // 2
-
-
-def scaled(survived: Tensor, p: float, dtype: torch.dtype) -> Tensor:
-    """What values are multiplied by: 0, or as much as keeps the mean."""
-    return survived.to(dtype).mul_(_STEPS / (_STEPS - _dropped(p)))
-
-
-def _dropped(p: float) -> int:
-    return min(max(round(p * _STEPS), 1), _STEPS - 1)

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fidgety.models import kernels, training_form
+from fidgety.models import kernels
 from fidgety.models.network import (
     Encoded,
     Evidence,
@@ -144,7 +144,6 @@ class STAM(Network):
 
     config_type: ClassVar = STAMConfig
     config: STAMConfig
-    fused = False  # whether it trains in the form of `fidgety.models.training_form`
 
     def __init__(self, config: STAMConfig | None = None) -> None:
         super().__init__(config)
@@ -174,8 +173,6 @@ class STAM(Network):
 
     def encode(self, clips: Tensor) -> Encoded:
         """Clips (M, C, T, V) -> vectors (M, D), joint attention (M, V), joint evidence (M, V)."""
-        if self.training and self.fused and training_form.applies(self, clips):
-            return training_form.encode(self, clips)  # the same to rounding
         x, seen = self.input_norm(clips)  # (M, C, T, V), (M, T, V) bool or None
         for block in self.blocks:
             x, seen = block(x, seen)  # (M, D, T', V): T' = T, T/2, T/4, rounded up
@@ -269,12 +266,12 @@ class InputNorm(nn.BatchNorm1d):
         mean = x.sum(dim=0) / count.clamp(min=1.0)
         centred = (x - mean) * there
         spread = centred.square().sum(dim=0)
-        self.follow(mean, spread, count)
+        self._follow(mean, spread, count)
         gain = self.weight * (spread / count.clamp(min=1.0) + self.eps).rsqrt()  # (V*C,)
         return centred * gain + self.bias * there
 
     @torch.no_grad()
-    def follow(self, batch_mean: Tensor, spread: Tensor, count: Tensor) -> None:
+    def _follow(self, batch_mean: Tensor, spread: Tensor, count: Tensor) -> None:
         """Keep track of mean, sum of squares about it and number of observed values, (V*C,)."""
         mean, variance = self.running_mean, self.running_var
         assert mean is not None

@@ -11,8 +11,8 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from fidgety.study.quick import QUICK_INNER, quick_method
 from fidgety.study.sequences import read_sequence
 from fidgety.study.splits import Split, make_splits
 from fidgety.study.study import Study
+from fidgety.study.training import Precision
 
 __all__ = [
     "COLUMNS",
@@ -116,6 +117,7 @@ def cross_validate(
     repeats: int = 1,
     inner: int | None = None,
     quick: bool = False,
+    precision: Precision = "32-true",
     seed: int = 0,
     error: float = 0.1,
     workers: int | Engine = 1,
@@ -146,6 +148,8 @@ def cross_validate(
         or as many as the smaller class has infants for.
     quick : bool
         Shorten training (`fidgety.study.quick`) and, unless `inner` is given, fit one member.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        Of products in the training of networks.
     error : float
         Stated error rate of the abstention.
     workers : int or Engine
@@ -183,7 +187,7 @@ def cross_validate(
     inner = _inner(study, folds, QUICK_INNER if quick and inner is None else inner)
     settings = {
         "folds": folds, "seed": seed, "error": error, "fps": fps, "channels": channels,
-        "quick": quick,
+        "quick": quick, "precision": precision,
     }  # fmt: skip
     _claim(root, study, methods, settings, inner)
     make_sequences(study, root, methods, workers)
@@ -201,7 +205,7 @@ def tasks_of(study: Study, root: Path, methods: Sequence[str], *, repeats: int) 
     ]
     inner = {name: about["methods"][name]["inner"] for name in methods}
     error = about.get("error", Task.error)
-    form = _form(about.get("quick", False))
+    form = _form(about)
     return [
         Task(study, root, name, form(METHODS[name]), repeat, split, inner[name], error,
              seed_below(about["seed"], repeat, split.fold))
@@ -342,8 +346,17 @@ def _gather(study: Study, root: Path, repeats: int) -> list[Prediction]:
     return predictions
 
 
-def _form(quick: bool) -> Callable[[Method], Method]:
-    return quick_method if quick else lambda method: method
+def _form(settings: Mapping[str, Any]) -> Callable[[Method], Method]:
+    """How an experiment's settings change each method."""
+
+    def formed(method: Method) -> Method:
+        method = quick_method(method) if settings.get("quick", False) else method
+        if method.network is None:
+            return method
+        training = replace(method.network.training, precision=settings.get("precision", "32-true"))
+        return replace(method, network=replace(method.network, training=training))
+
+    return formed
 
 
 def make_sequences(
@@ -408,12 +421,12 @@ def _claim(
             for r in study.recordings
         ],
     }
-    form = _form(settings["quick"])
+    form = _form(settings)
     made_of = {name: {**form(METHODS[name]).to_dict(), "inner": inner} for name in methods}
     if (root / "experiment.json").exists():
         standing = noted(root)
         known = standing.get("methods", {})
-        standing.setdefault("quick", False)
+        standing = {"quick": False, "precision": "32-true", **standing}
         same = all(standing.get(key) == value for key, value in identity.items())
         if not same or any(known.get(name, plain) != plain for name, plain in made_of.items()):
             raise StudyError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -27,8 +29,19 @@ from fidgety.study.examples import Example, Window, batches, check_alike, window
 from fidgety.study.state import Epoch, RunState, identity_of
 
 Figures = tuple[float | None, float | None]  # of the validation part: log loss, AUC
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-__all__ = ["Epoch", "Fitted", "NetworkConfig", "TrainingConfig", "fit", "scores"]
+__all__ = [
+    "PRECISIONS",
+    "Epoch",
+    "Fitted",
+    "NetworkConfig",
+    "Precision",
+    "TrainingConfig",
+    "fit",
+    "scores",
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,8 @@ class TrainingConfig:
         Weigh the classes so that both count the same.
     augmentation : Augmentation
         Changes to the clips.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        Of products; sums and weights are float32. What lies outside of training is, too.
     seed : int
         Same seed, same weights on one machine.
     """
@@ -74,6 +89,7 @@ class TrainingConfig:
     select: Literal["best", "last"] = "best"
     balance: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Precision = "32-true"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,6 +107,7 @@ class TrainingConfig:
             (self.optimizer, ("adam", "adamw")),
             (self.schedule, ("constant", "cosine")),
             (self.select, ("best", "last")),
+            (self.precision, PRECISIONS),
         ):
             if value not in known:
                 raise ConfigError("E702", f"Unknown choice {value!r}", remedy=f"Use {known}")
@@ -165,8 +182,9 @@ def fit(
     on_epoch : callable, optional
         Called after each epoch.
     fabric : lightning_fabric.Fabric, optional
-        Devices and precision, launched; one CPU or GPU by default. Each device trains on its share
-        of the windows; the first one validates, writes and decides for all.
+        Devices and precision, launched; by default one CPU or GPU, with the config's precision.
+        Each device trains on its share of the windows; the first one validates, writes and decides
+        for all.
 
     Raises
     ------
@@ -175,20 +193,24 @@ def fit(
         `windows_of`.
     CheckpointError
         E440 if the state to resume from belongs to other settings or cannot be read; E441 if the
-        training diverges.
+        training diverges; E442 if the memory of a GPU is used up.
     """
     _check_parts(train, validation)
     check_alike([*train, *validation], config.model.layout)
     config = replace(config, model=at_rate(config.model, train[0].sequence.fps))
     samples = windows_of(train, config.clip, config.window)
     windows_of(validation, config.clip, config.window)  # refuse now what could not be measured
-    fabric = fabric or Fabric(accelerator="auto", devices=1)
+    with _without_advice():
+        fabric = fabric or Fabric(
+            accelerator="auto", devices=1, precision=config.training.precision
+        )
     config = _long_enough(config, len(samples) // fabric.world_size)
     settings = config.training
     torch.manual_seed(settings.seed)
     model = build_network(config.model)
     optimizer = _optimizer(model, settings)
-    wrapped, stepper = fabric.setup(model, optimizer)
+    with _without_advice():
+        wrapped, stepper = fabric.setup(model, optimizer)
     folder = Path(run) if run is not None else None
     state = RunState(folder, identity_of(config.to_dict(), train, validation))
     if resume:
@@ -200,10 +222,11 @@ def fit(
         torch.manual_seed(_seed_of(settings.seed, epoch))  # so that a resumed run goes on alike
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * _schedule(settings, epoch)
-        loss = _train_epoch(fabric, wrapped, stepper, samples, config, epoch, positive_weight)
         figures: Figures = (None, None)
-        if validation and fabric.is_global_zero:
-            figures = _validate(model, validation, config, positive_weight)
+        with _memory_named():
+            loss = _train_epoch(fabric, wrapped, stepper, samples, config, epoch, positive_weight)
+            if validation and fabric.is_global_zero:
+                figures = _validate(model, validation, config, positive_weight)
         figures = fabric.broadcast(figures)
         _check_finite(epoch, loss, figures[0])
         measured = Epoch(epoch, settings.max_epoch, loss, *figures)
@@ -214,6 +237,32 @@ def fit(
                 on_epoch(measured)
     model.load_state_dict(fabric.broadcast(state.kept_weights))
     return Fitted(model.eval(), config, tuple(state.epochs), state.kept_epoch)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep Fabric from telling, in every fit anew, what a device would also be able to do."""
+    told = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    before = told.level
+    told.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        told.setLevel(before)
+
+
+@contextmanager
+def _memory_named() -> Iterator[None]:
+    """Name it if the memory of a GPU is used up."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CheckpointError(
+            "E442",
+            "The memory of the GPU is used up",
+            why=str(error).split(". ")[0],
+            remedy="Use fewer --workers, which share it, a smaller --batch-size or --no-cuda",
+        ) from error
 
 
 def _long_enough(config: NetworkConfig, windows: int) -> NetworkConfig:
