@@ -2,10 +2,10 @@
 
     python benchmarks/gpu.py                  # --compile: torch.compile, too; --json FILE
 
-A step: forwards, backwards, optimiser, on a batch as the method `stam` (small) or `stam-published`
-trains with; medians. An epoch: `fidgety.study.training.fit`, everything from recordings in memory
-to new weights. Encoding: all clips of an hour. The differences are of the risk of an untrained
-network, from double precision on a processor.
+A step: forwards, backwards, optimiser, on a batch as the methods train with, but for the paper's
+network, which gets 64 windows of 29 clips of 3 s; medians. An epoch: `fidgety.study.training.fit`,
+everything from recordings in memory to new weights. Encoding: all clips of an hour. The differences
+are of the risk of an untrained network, from double precision on a processor.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Tables of docs/results.md that put methods beside each other, from the folders of their runs.
 
 Prints a row a method, best first within as many networks: its AUC at each level, and p of the
-paired DeLong test against `fidgety` with as many networks; then the tables of calibration and
-abstention. Plain classifiers are held against `fidgety` of the first folder.
+paired DeLong test against `fidgety` with as many networks, of the same folder or of another one
+with the same infants; then the tables of calibration and abstention. Plain classifiers are held
+against `fidgety` of their folder.
 
     python benchmarks/results_table.py bench bench1
 """
@@ -41,7 +42,7 @@ def main() -> None:
         medium, hard = (cell(found, place, level, name) for level in LEVELS[1:])
         easy = cell(found, place, "easy", name).rsplit(" | ", 1)[0]
         members = inner_of(found, place, name)
-        print(f"| `{name}` | {members} | {easy} | {medium} | {hard} |")
+        print(f"| {called(found, place, name)} | {members} | {easy} | {medium} | {hard} |")
     print("\n| method | members | level | slope | ECE (of perfect risks) | Brier (of the "
           "prevalence) | answered | missed | false alarms |\n" + "|---" * 9 + "|")  # fmt: skip
     for (place, level), tested in sorted(found.items(), key=lambda item: str(item[0])):
@@ -53,6 +54,18 @@ def names_of(found: dict[tuple[Path, str], Tested], place: Path) -> list[str]:
     """Methods of a folder, of whichever level."""
     return sorted({name for (at, _), tested in found.items() if at == place
                    for name in tested.models})  # fmt: skip
+
+
+def called(found: dict[tuple[Path, str], Tested], place: Path, name: str) -> str:
+    """A method's name, and how long it was trained where that is not the method's own way."""
+    network = METHODS[name].network
+    steps = {
+        tested.about["methods"][name]["network"]["training"]["min_steps"]
+        for (at, _), tested in found.items()
+        if network is not None and at == place and name in tested.models
+    }
+    usual = set() if network is None else {network.training.min_steps}
+    return f"`{name}`" + "".join(f", {count} steps" for count in sorted(steps - usual))
 
 
 def rank(found: dict[tuple[Path, str], Tested], place: Path, name: str) -> tuple[bool, float]:
@@ -84,9 +97,26 @@ def cell(found: dict[tuple[Path, str], Tested], place: Path, level: str, name: s
     labels, score = tested.labels, tested.scores[name]
     auc = auc_interval(score, labels)
     text = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
-    if name == OURS or OURS not in tested.scores:
+    ours = ours_beside(found, place, level, name)
+    if name == OURS or ours is None:
         return f"{text} | "
-    return f"{text} | {compare_auc(tested.scores[OURS], score, labels).p:.2g}"
+    return f"{text} | {compare_auc(ours, score, labels).p:.2g}"
+
+
+def ours_beside(
+    found: dict[tuple[Path, str], Tested], place: Path, level: str, name: str
+) -> np.ndarray | None:
+    """Our scores of the same folder, or of another one with as many networks; None without."""
+    alike = [
+        at
+        for at, of in found
+        if of == level
+        and (at == place or inner_of(found, at, OURS) == inner_of(found, place, name))
+    ]
+    for at in sorted(alike, key=lambda at: at != place):
+        if OURS in found[at, level].scores:
+            return found[at, level].scores[OURS]
+    return None
 
 
 def told(line: RiskLine, level: str, members: str) -> str:

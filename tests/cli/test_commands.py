@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from command_line import TINY
 
 from fidgety.cli.main import COMMANDS, main
 from fidgety.models.checkpoint import load_checkpoint
+from fidgety.study.methods import METHODS
 
 
 def test_the_overview_names_every_command(run):
@@ -238,6 +240,10 @@ def test_demo(run, monkeypatch, tmp_path):
     monkeypatch.setattr("fidgety.demo.INFANTS", 12)
     monkeypatch.setattr("fidgety.demo.SECONDS", 6.0)
     monkeypatch.setattr("fidgety.demo.FOLDS", 2)
+    ours = METHODS["fidgety"].network
+    assert ours is not None
+    short = replace(ours, training=replace(ours.training, min_steps=40))
+    monkeypatch.setitem(METHODS, "fidgety", replace(METHODS["fidgety"], network=short))
     said = run("demo", "--out", tmp_path / "demo")
     assert said.status == 0, said
     assert "simulated infants" in said.out

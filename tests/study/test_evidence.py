@@ -43,6 +43,10 @@ def _small():
     small = replace(network(TINY, max_epoch=2), clip=ClipConfig(2.0, 1.5), window=WindowConfig())
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS, "stam", replace(METHODS["stam"], network=small))
+        ours = METHODS["fidgety"].network
+        assert ours is not None
+        short = replace(ours, training=replace(ours.training, min_steps=40))
+        patch.setitem(METHODS, "fidgety", replace(METHODS["fidgety"], network=short))
         yield
 
 
@@ -308,7 +312,7 @@ def test_members_of_the_final_model_leave_every_infant_out(whole, monkeypatch):
         return scores(model, examples, config)
 
     monkeypatch.setattr(crossfit, "scores", spy)
-    train_final(whole, inner=3, name="three")
+    train_final(whole, method="stam", inner=3, name="three")
     assert sum(map(len, left[:3])) == len(set.union(*left[:3])) == 12
     assert len(left) == 4
     assert len(left[3]) == 4

@@ -18,7 +18,7 @@ import torch
 from learning import at_other_rate, examples, network, same_weights, sequence
 
 from fidgety.errors import CheckpointError, ConfigError, FileError, PoseError, StudyError
-from fidgety.study import training
+from fidgety.study import state, training
 from fidgety.study.augment import Augmentation
 from fidgety.study.state import Epoch, RunState
 from fidgety.study.training import NetworkConfig, TrainingConfig, fit, scores
@@ -77,7 +77,9 @@ def test_few_infants_are_trained_on_for_as_many_steps(infants, least, epochs, mo
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("killed_after", [1, 3])
-def test_resumed_run_ends_bit_equal(tmp_path, schedule, killed_after):
+@pytest.mark.parametrize("worth", [0, 1e9])  # written after each epoch; after the first and last
+def test_resumed_run_ends_bit_equal(tmp_path, monkeypatch, schedule, killed_after, worth):
+    monkeypatch.setattr(state, "WORTH", worth)
     config = network(max_epoch=5, schedule=schedule, augmentation=Augmentation(mirror=True))
     whole = fit(TRAIN, VAL, config, run=tmp_path / "whole")
 
@@ -93,6 +95,16 @@ def test_resumed_run_ends_bit_equal(tmp_path, schedule, killed_after):
     assert whole.kept_epoch == resumed.kept_epoch
     lines = (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
     assert [Epoch(**json.loads(line)) for line in lines] == list(whole.epochs)
+
+
+@pytest.mark.parametrize(("worth", "times"), [(0, 4), (1e9, 2)])
+def test_keeping_the_state_takes_no_longer_than_training(tmp_path, monkeypatch, worth, times):
+    monkeypatch.setattr(state, "WORTH", worth)
+    written, save = [], torch.save
+    monkeypatch.setattr(state.torch, "save", lambda *given: written.append(1) or save(*given))
+    fit(TRAIN, VAL, network(max_epoch=4), run=tmp_path)
+    assert len(written) == times
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
@@ -121,9 +133,7 @@ def test_killed_for_real_and_resumed(tmp_path):
 
     victim = start(tmp_path / "cut", last=30)  # where it waits to be killed, if that comes so late
     metrics = tmp_path / "cut" / "metrics.jsonl"
-    while victim.poll() is None and (
-        not metrics.exists() or len(metrics.read_text().splitlines()) < 3
-    ):
+    while victim.poll() is None and (not metrics.exists() or not metrics.read_text()):
         time.sleep(0.01)
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL

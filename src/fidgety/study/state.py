@@ -1,10 +1,11 @@
-"""What a training run needs to go on after a kill; written whole after each epoch."""
+"""What a training run needs to go on after a kill; written whole, at the end of an epoch."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from fidgety.study.examples import Example
 __all__ = ["STATE_FILE", "Epoch", "RunState", "identity_of", "other_run"]
 
 STATE_FILE = "last_state.pt"
+WORTH = 20  # a state is written no sooner than after so many times what writing it took
 
 
 class Epoch(NamedTuple):
@@ -53,6 +55,8 @@ class RunState:
         self.kept_epoch = -1
         self.kept_weights: dict[str, Tensor] = {}
         self._now: dict[str, Any] = {}
+        self._written = 0  # epochs on file
+        self._next = 0.0  # when the state is worth writing again
 
     @property
     def best_epoch(self) -> int:
@@ -74,9 +78,16 @@ class RunState:
             self.kept_weights = {k: v.cpu().clone() for k, v in model.state_dict().items()}
         self._now = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 
-    def save(self) -> None:
-        """Write ``metrics.jsonl``, then the state: the epochs on file are never fewer than its."""
-        if self.run is None:
+    def save(self, *, last: bool = False) -> None:
+        """Write ``metrics.jsonl``, then the state: the epochs on file are never fewer than its.
+
+        Not after each epoch, unless it is the last: short epochs of a small study would take longer
+        to keep than to train.
+        """
+        began = time.monotonic()
+        if self.run is None or self._written == len(self.epochs):
+            return
+        if began < self._next and not last:
             return
         lines = [json.dumps(epoch._asdict()) for epoch in self.epochs]
         write_text(self.run / "metrics.jsonl", "\n".join(lines) + "\n")
@@ -91,6 +102,8 @@ class RunState:
         torch.save(content, raw)
         with whole_file(self.run / STATE_FILE) as draft:
             draft.write_bytes(raw.getbuffer())
+        self._written, ended = len(self.epochs), time.monotonic()
+        self._next = ended + WORTH * (ended - began)
 
     def load(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Go on from the state on file, if there is one.
@@ -115,6 +128,7 @@ class RunState:
             optimizer.load_state_dict(content["optimizer"])
             self.epochs = [Epoch(*epoch) for epoch in content["epochs"]]
             self.kept_epoch, self.kept_weights = content["kept_epoch"], content["kept"]
+            self._written = len(self.epochs)
         except CheckpointError:
             raise
         except Exception as error:  # torch raises many kinds for a damaged file

@@ -178,7 +178,7 @@ def fit(
     run : path-like, optional
         Folder for ``metrics.jsonl`` and the state that `resume` goes on from.
     resume : bool
-        Go on from the run's last whole epoch; ends with the weights of an uninterrupted run.
+        Go on from the last epoch on file; ends with the weights of an uninterrupted run.
     on_epoch : callable, optional
         Called after each epoch.
     fabric : lightning_fabric.Fabric, optional
@@ -235,6 +235,8 @@ def fit(
             state.save()
             if on_epoch:
                 on_epoch(measured)
+    if fabric.is_global_zero:
+        state.save(last=True)
     model.load_state_dict(fabric.broadcast(state.kept_weights))
     return Fitted(model.eval(), config, tuple(state.epochs), state.kept_epoch)
 
