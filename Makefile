@@ -35,11 +35,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,train]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,train,plots]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,train,onnx,interop,app,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[video,train,plots,onnx,interop,app,dev]"
 	touch $@
 
 clean:

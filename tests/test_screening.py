@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from single import film_of, model_file
 from fidgety import screening
 from fidgety.assess import Assessor
 from fidgety.errors import FileError, StudyError, VideoError
+from fidgety.models.rules import Rules
 from fidgety.screening import Input, exit_status, find_inputs, screen
 
 
@@ -60,6 +63,37 @@ def test_states_summary_and_files(folder, assessor, tmp_path):
     for name in ("a", "b", "short"):
         assert (tmp_path / "out" / name / "report.html").exists()
     assert not (tmp_path / "out" / "broken").exists()
+
+
+def test_the_summary_keeps_what_earlier_calls_assessed(folder, assessor, tmp_path):
+    out = tmp_path / "out"
+    a, b, short = (i for i in find_inputs([folder]) if i.name in ("a", "b", "short"))
+    screen([a, b], assessor, out)
+    first = summary(out)
+    screen([short, b], assessor, out)
+    rows = summary(out)
+    assert list(rows) == ["a", "b", "short"] or list(rows) == ["a", "short", "b"]
+    assert rows["a"] == first["a"]
+    shutil.rmtree(out / "a")  # its row goes with its folder
+    screen([b], assessor, out)
+    assert list(summary(out)) == ["short", "b"]
+    (out / "summary.csv").write_text("name,mine\nx,1\n")  # no table of ours
+    screen([b], assessor, out)
+    assert list(summary(out)) == ["b"]
+
+
+def test_the_summary_says_why_nothing_can_be_said(folder, tmp_path, monkeypatch):
+    inputs = [item for item in find_inputs([folder]) if item.name in ("a", "short")]
+    seen = Rules.scope_of
+    monkeypatch.setattr(Rules, "scope_of", lambda *a: replace(seen(*a), in_scope=False))
+    (result, _) = screen(
+        inputs, Assessor.load("simulated-demo"), tmp_path / "out", interactive=False
+    )
+    assert result.assessment["in_scope"] is False
+    rows = summary(tmp_path / "out")
+    assert (rows["a"]["decision"], rows["a"]["in_scope"]) == ("cannot_say", "no")
+    assert rows["a"]["decision_reason"] == result.assessment["decision_reason"] != ""
+    assert rows["short"]["in_scope"] == rows["short"]["decision_reason"] == ""
 
 
 def test_what_a_risk_rests_on_stands_in_the_summary(folder, tmp_path):

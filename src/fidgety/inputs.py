@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fidgety.errors import FidgetyError, StudyError
+from fidgety.errors import FidgetyError, PoseError, StudyError
 from fidgety.files import entries, existing
 from fidgety.pose.estimators.batch import VIDEO_SUFFIXES
 from fidgety.pose.formats import find_parts
@@ -97,6 +97,14 @@ def _inside(path: Path, format: str, individual: str | None) -> list[Input]:
     except FidgetyError as error:
         if films and error.code == "E332":
             return found  # a folder of films and notes
+        if error.code == "E332" and path.is_dir():
+            raise PoseError(
+                "E332",
+                "No films and no pose files in this folder",
+                where=path.name,
+                why="folders below it are not looked through, but for frames of one recording each",
+                remedy="Give the folder that holds the films or pose files themselves",
+            ) from error
         raise
     known = set(films)
     for name, place, kind, part in poses:

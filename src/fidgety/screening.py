@@ -39,6 +39,8 @@ SUMMARY = (
     "state",
     "verdict",
     "decision",
+    "decision_reason",
+    "in_scope",
     "risk",
     "low",
     "high",
@@ -229,8 +231,10 @@ def _outline(content: dict[str, Any]) -> dict[str, Any]:
         for reason in content["quality"].get("reasons") or ()
     ]
     told = {
-        key: content.get(key) for key in ("risk", "risk_raw", "interval", "decision", "rests_on")
+        key: content.get(key)
+        for key in ("risk", "risk_raw", "interval", "decision", "decision_reason", "rests_on")
     }
+    told["in_scope"] = (content.get("scope") or {}).get("in_scope")
     trained = (content.get("model") or {}).get("trained")
     model = {"trained": trained and {"simulated": trained.get("simulated")}}
     return {"model": model, "quality": quality, **told}
@@ -344,10 +348,27 @@ def _standing(folder: Path, key: str) -> dict[str, Any] | None:
     return content if same else None
 
 
+def _rows(path: Path) -> list[list[str]]:
+    """Rows of earlier calls whose folders are still there; none of a table that is not ours."""
+    try:
+        header, *rows = csv.reader(regular(path).read_text("utf-8").splitlines())
+    except (OSError, ValueError, csv.Error, FidgetyError):
+        return []
+    if tuple(header) != SUMMARY:
+        return []
+    return [
+        row
+        for row in rows
+        if len(row) == len(SUMMARY) and row[0] and (path.parent / row[0]).is_dir()
+    ]
+
+
 def _write_summary(path: Path, results: Sequence[Screened]) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(SUMMARY)
+    new = {result.name for result in results}
+    table.writerows(row for row in _rows(path) if row[0] not in new)
     for result in results:
         content = result.assessment or {}
         quality = content.get("quality", {})
@@ -360,6 +381,8 @@ def _write_summary(path: Path, results: Sequence[Screened]) -> None:
                 result.state,
                 quality.get("verdict"),
                 content.get("decision"),
+                content.get("decision_reason"),
+                {True: "yes", False: "no"}.get(content.get("in_scope")),
                 content.get("risk"),
                 low,
                 high,

@@ -45,7 +45,7 @@ def test_no_such_file(assess):
 
 def test_empty_folder(assess, tmp_path):
     (tmp_path / "empty").mkdir()
-    assess(tmp_path / "empty").refused("E332", "empty", "Give the folder")
+    assess(tmp_path / "empty").refused("E332", "No films and no pose", "empty", "Give the folder")
 
 
 def test_not_json(assess, tmp_path):

@@ -14,6 +14,7 @@ from command_line import TINY
 
 from fidgety.cli.main import COMMANDS, main
 from fidgety.models.checkpoint import load_checkpoint
+from fidgety.models.rules import Rules
 from fidgety.study.methods import METHODS
 
 
@@ -167,6 +168,22 @@ def test_a_bad_recording_stops_no_other(run, model, film, tmp_path):
     with (tmp_path / "out" / "summary.csv").open(newline="") as handle:
         states = {row["recording"]: row["state"] for row in csv.DictReader(handle)}
     assert states == {"broken": "failed", "long": "assessed", "missing": "failed"}
+
+
+def test_the_line_says_why_nothing_can_be_said(run, film, monkeypatch, tmp_path):
+    seen = Rules.scope_of
+    for inside, words in ((False, "should not be used"), (True, "risk ")):
+        monkeypatch.setattr(Rules, "scope_of", lambda *a, i=inside: replace(seen(*a), in_scope=i))
+        out = tmp_path / str(inside)
+        said = run("assess", film, "--model", "simulated-demo", "--out", out)
+        assert said.status == 0, said
+        assert words in said.out
+        content = json.loads((out / "long" / "assessment.json").read_text())
+        if not inside:
+            assert said.out.startswith("long: cannot say (")
+            assert content["decision_reason"].rstrip(".") in said.out
+        else:
+            assert "should not be used" not in said.out
 
 
 def test_import_of_openpose_frames(run, made, tmp_path):

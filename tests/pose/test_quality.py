@@ -197,6 +197,8 @@ def test_one_odd_proportion_is_only_a_caution(leg, ears):
     quality = assess_quality(infant(leg=leg, ears=ears))
     assert codes(quality) == ["W107"]
     assert quality.verdict == "caution"
+    said = quality.reasons[0].text  # what is odd, and nothing else
+    assert ("legs are" in said, "head is" in said) == (leg == 1.7, ears == 0.36)
 
 
 def test_long_legs_without_a_head():

@@ -26,6 +26,8 @@ def test_only_training_is_shortened(name):
     assert quick.training.clips_per_window <= (full.training.clips_per_window or 12)
     assert quick_network(quick).training.clips_per_window == quick.training.clips_per_window
     assert quick.training.min_steps <= 0.5 * full.training.min_steps
+    if full.training.select == "last":
+        assert quick.training.patience is None  # the last epoch is to be the last
     shown = [c.training.max_epoch * (c.training.clips_per_window or 48) for c in (full, quick)]
     assert shown[1] <= 0.55 * shown[0]
 

@@ -50,12 +50,14 @@ def compare_command(
     """
     from fidgety.report import write_pdf
     from fidgety.report.comparison_page import write_comparison
-    from fidgety.report.paper import write_paper
+    from fidgety.report.paper import need_matplotlib, write_paper
     from fidgety.study.cohort_table import write_cohort
     from fidgety.study.comparison import compare
     from fidgety.study.findings import Settings, find
     from fidgety.study.study import Study
 
+    if paper:
+        need_matplotlib()
     table = compare(folder).table()  # refuses a folder without good predictions
     if study is not None:
         write_cohort(folder, Study.open(study))

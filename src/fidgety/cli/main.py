@@ -103,7 +103,8 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in TRAINING:
             _say(
                 f"E607 The library {error.name} is not installed: it belongs to the extra 'train'. "
-                'Run: pip install "fidgety[train]"'
+                'Run: pip install "fidgety[train]"; or where it is installed: fidgety export '
+                "MODEL --onnx FILE, and assess with that"
             )
             sys.exit(2)
         _say(

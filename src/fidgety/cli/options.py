@@ -65,7 +65,8 @@ precision_option = click.option(
     type=click.Choice(PRECISIONS),
     default="32-true",
     show_default=True,
-    help="Of products in training. bf16-mixed: about half the time where the processor has it.",
+    help="Of products in training. bf16-mixed: quicker for larger networks where the processor "
+    "has it.",
 )
 
 

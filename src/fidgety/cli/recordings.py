@@ -95,7 +95,9 @@ def estimate_command(
 
 @click.command("assess")
 @click.argument("inputs", nargs=-1, required=True, type=PLACE)
-@click.option("--model", required=True, type=PLACE, help="A .fidgety file, or simulated-demo.")
+@click.option(
+    "--model", required=True, type=PLACE, help="A .fidgety or .onnx file, or simulated-demo."
+)
 @click.option("--out", required=True, type=PLACE)
 @click.option("--age-weeks", type=float, help="Corrected age in weeks after term.")
 @pose_options
@@ -287,10 +289,15 @@ def _line(result: Any, out: Path | str) -> str:
     trained = content["model"]["trained"]
     kind = " (model trained on simulated infants)" if trained and trained["simulated"] else ""
     decision = str(content["decision"]).replace("_", " ")
-    return (
-        f"{result.name}: risk {risk} ({low} to {high}), {decision}, "
-        f"quality {quality['verdict']}{kind}. Report: {where}"
-    )
+    if content["decision_reason"]:
+        decision += f" ({content['decision_reason'].rstrip('.')})"
+    told = f"risk {risk} ({low} to {high})"
+    if content["in_scope"] is False:
+        return (
+            f"{result.name}: {decision}, quality {quality['verdict']}. The {told} should not be "
+            f"used{kind}. Report: {where}"
+        )
+    return f"{result.name}: {told}, {decision}, quality {quality['verdict']}{kind}. Report: {where}"
 
 
 def _draw_previews(outcomes: Sequence[Outcome]) -> None:

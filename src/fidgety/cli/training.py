@@ -80,7 +80,8 @@ __all__ = ["train_command", "validate_command"]
 def train_command(study: Path, **given: Any) -> None:
     """Train a network on one fold of STUDY (a folder or its config.yaml).
 
-    The best epoch is chosen by the validation part; the test part is never looked at.
+    The weights kept are those of the last epoch (fidgety) or of the best one by the validation part
+    (other models); the test part is never looked at.
 
     With --final all infants are trained on: each member of an ensemble leaves some out, and their
     scores calibrate it. Its risks carry an interval, a stated error rate and a check of scope.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["write_paper"]
+__all__ = ["need_matplotlib", "write_paper"]
 
 WIDTH = 6.9  # inches: two columns of a usual page
 ACCENT, INK, SOFT, RULE = "#1b56a0", "#18212f", "#7b8390", "#d5d9df"
@@ -64,16 +64,10 @@ def write_paper(found: Findings, folder: str | os.PathLike[str]) -> Path:
     FileError
         E514 if matplotlib is missing; E501 to E503 if a file cannot be written.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise FileError(
-            "E514",
-            "Figures for a paper need matplotlib",
-            why=str(error),
-            remedy="pip install 'fidgety[plots]'",
-        ) from error
+    need_matplotlib()
+    import matplotlib
+    from matplotlib.figure import Figure
+
     home = make_folder(folder)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         for name, figure in _figures(found, Figure):
@@ -82,6 +76,19 @@ def write_paper(found: Findings, folder: str | os.PathLike[str]) -> Path:
     write_text(home / "methods.md", methods_paragraph(found) + "\n")
     write_text(home / "methods.tex", methods_paragraph(found, latex=True) + "\n")
     return home
+
+
+def need_matplotlib() -> None:
+    """Raise E514 where there is no matplotlib, before much was worked out for its figures."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise FileError(
+            "E514",
+            "Figures for a paper need matplotlib",
+            why=str(error),
+            remedy="pip install 'fidgety[plots]'",
+        ) from error
 
 
 def _figures(found: Findings, figure: type[Figure]) -> Iterator[tuple[str, Figure]]:

@@ -52,7 +52,7 @@ class ImportReport(BatchReport):
         parts += [f"{len(kept)} already up to date"] if kept else []
         parts += [f"{len(failed)} failed: {listing(failed)}"] if failed else []
         text = ", ".join(parts)
-        if not self.labelled:
+        if not self.labelled and (done or kept):
             text += (
                 ". No labels: these can be prepared and assessed; to train, add labels.csv with "
                 "the columns infant_id,label"

@@ -33,7 +33,8 @@ def quick_network(config: NetworkConfig) -> NetworkConfig:
     """The same network with shortened training.
 
     With a cosine schedule half the epochs and least steps, as the learning rate comes to rest in
-    any number of them; at a constant rate all epochs, each on half as many clips again.
+    any number of them; at a constant rate all epochs, each on half as many clips again. Stopping
+    early is for methods that keep their best epoch: the last one of others is to be the last.
     """
     training = config.training
     falls = training.schedule == "cosine"
@@ -43,6 +44,8 @@ def quick_network(config: NetworkConfig) -> NetworkConfig:
         max_epoch=-(-training.max_epoch // 2) if falls else training.max_epoch,
         min_steps=training.min_steps // 2 if falls else training.min_steps,
         clips_per_window=min(most, training.clips_per_window or most),
-        patience=min(PATIENCE, training.patience or PATIENCE),
+        patience=min(PATIENCE, training.patience or PATIENCE)
+        if training.select == "best"
+        else None,
     )
     return replace(config, training=shorter)

@@ -211,7 +211,8 @@ def _checked_part(part: Part | None, duration_s: float, name: str) -> Part:
 def _no_such_part(part: Part, name: str) -> ConfigError:
     return ConfigError(
         "E702",
-        f"Nothing to look at from {part[0]:g} to {part[1]:g} s",
+        f"Nothing to look at from {part[0]:g} "
+        + (f"to {part[1]:g} s" if part[1] < FOREVER_S else "s on"),
         where=name,
         why="the film ends before, or the part ends before it begins",
         remedy="Give seconds of the film, such as --from 60 --to 240",

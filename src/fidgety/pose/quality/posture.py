@@ -33,11 +33,15 @@ def proportions(scene: Scene) -> Finding:
     clear = leg_trunk > config.leg_trunk_refused and head_leg < config.head_leg_refused
     if not clear and not (leg_trunk > config.leg_trunk or head_leg < config.head_leg):
         return Finding(measures)
-    text = f"The legs are {leg_trunk:.1f} times as long as the trunk (infants: 1.1 to 1.3)"
-    if np.isfinite(head_leg):
-        text += f", the head is {100 * head_leg:.0f} % of the legs (infants: 40 to 50)"
-    verdict = "these are" if clear else "these may be"
-    text += f": {verdict} the proportions of an adult or older child."
+    told = []
+    if leg_trunk > config.leg_trunk:
+        told.append(
+            f"the legs are {leg_trunk:.1f} times as long as the trunk (infants: 1.1 to 1.3)"
+        )
+    if head_leg < config.head_leg:
+        told.append(f"the head is {100 * head_leg:.0f} % of the legs (infants: 40 to 50 %)")
+    text, verdict = ", ".join(told), "these are" if clear else "these may be"
+    text = f"{text[0].upper()}{text[1:]}: {verdict} the proportions of an adult or older child."
     return Finding(measures, (reason("E107" if clear else "W107", text, scene.whole),))
 
 
