@@ -374,7 +374,7 @@ def _write_summary(path: Path, results: Sequence[Screened]) -> None:
         quality = content.get("quality", {})
         low, high = content.get("interval") or (None, None)
         asked = content.get("rests_on") or {}
-        reasons = "; ".join(reason["text"] for reason in quality.get("reasons", ()))
+        reasons = " ".join(reason["text"] for reason in quality.get("reasons", ()))
         table.writerow(
             [
                 result.name,
