@@ -373,7 +373,7 @@ def _write_summary(path: Path, results: Sequence[Screened]) -> None:
         content = result.assessment or {}
         quality = content.get("quality", {})
         low, high = content.get("interval") or (None, None)
-        asked = content.get("rests_on") or {}
+        asked, inside = content.get("rests_on") or {}, content.get("in_scope")
         reasons = " ".join(reason["text"] for reason in quality.get("reasons", ()))
         table.writerow(
             [
@@ -382,7 +382,7 @@ def _write_summary(path: Path, results: Sequence[Screened]) -> None:
                 quality.get("verdict"),
                 content.get("decision"),
                 content.get("decision_reason"),
-                {True: "yes", False: "no"}.get(content.get("in_scope")),
+                "" if inside is None else "yes" if inside else "no",
                 content.get("risk"),
                 low,
                 high,
