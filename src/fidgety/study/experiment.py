@@ -11,11 +11,10 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fidgety.engines import Engine, engine_of
 from fidgety.errors import ConfigError, FidgetyWarning, StudyError
@@ -23,8 +22,9 @@ from fidgety.files import make_folder, write_json
 from fidgety.models.checkpoint import Checkpoint, save_checkpoint
 from fidgety.study.batch import BatchReport, Outcome, State, run_batch
 from fidgety.study.copies import file_digest
-from fidgety.study.crossfit import CrossFit, cross_fit, infants_needed, seed_below
+from fidgety.study.crossfit import CrossFit, cross_fit, seed_below
 from fidgety.study.examples import Example
+from fidgety.study.experiment_settings import INNER, claim_folder, fitting_inner, method_form
 from fidgety.study.methods import METHODS, Method, method_named
 from fidgety.study.names import listing
 from fidgety.study.packing import packed
@@ -39,7 +39,7 @@ from fidgety.study.predictions import (
     write_table,
 )
 from fidgety.study.profiled import make_sequence
-from fidgety.study.quick import QUICK_INNER, quick_method
+from fidgety.study.quick import QUICK_INNER
 from fidgety.study.sequences import read_sequence
 from fidgety.study.splits import Split, make_splits
 from fidgety.study.study import Study
@@ -57,8 +57,6 @@ __all__ = [
     "refuse_failures",
     "tasks_of",
 ]
-
-INNER = 3
 
 
 @dataclass(frozen=True)
@@ -184,12 +182,12 @@ def cross_validate(
         raise ConfigError("E702", "Give each model once; repeats and inner from 1")
     root = make_folder(out)
     make_splits(study, folds, seed, 0.0)  # refuses what cannot be split before anything is written
-    inner = _inner(study, folds, QUICK_INNER if quick and inner is None else inner)
+    inner = fitting_inner(study, folds, QUICK_INNER if quick and inner is None else inner)
     settings = {
         "folds": folds, "seed": seed, "error": error, "fps": fps, "channels": channels,
         "quick": quick, "precision": precision,
     }  # fmt: skip
-    _claim(root, study, methods, settings, inner)
+    claim_folder(root, study, methods, settings, inner)
     make_sequences(study, root, methods, workers)
     tasks = tasks_of(study, root, methods, repeats=repeats)
     by_name = {task.name: task for task in tasks}
@@ -205,7 +203,7 @@ def tasks_of(study: Study, root: Path, methods: Sequence[str], *, repeats: int) 
     ]
     inner = {name: about["methods"][name]["inner"] for name in methods}
     error = about.get("error", Task.error)
-    form = _form(about)
+    form = method_form(about)
     return [
         Task(study, root, name, form(METHODS[name]), repeat, split, inner[name], error,
              seed_below(about["seed"], repeat, split.fold))
@@ -346,19 +344,6 @@ def _gather(study: Study, root: Path, repeats: int) -> list[Prediction]:
     return predictions
 
 
-def _form(settings: Mapping[str, Any]) -> Callable[[Method], Method]:
-    """How an experiment's settings change each method."""
-
-    def formed(method: Method) -> Method:
-        method = quick_method(method) if settings.get("quick", False) else method
-        if method.network is None:
-            return method
-        training = replace(method.network.training, precision=settings.get("precision", "32-true"))
-        return replace(method, network=replace(method.network, training=training))
-
-    return formed
-
-
 def make_sequences(
     study: Study, root: Path, methods: Sequence[str], workers: int | Engine = 1
 ) -> None:
@@ -376,65 +361,3 @@ def make_sequences(
     for profile in sorted({METHODS[name].profile for name in methods}):
         make = partial(make_sequence, study, root, profile, about["fps"], about["channels"])
         refuse_failures(run_batch(make, sorted(study.by_name), workers=workers), "recordings")
-
-
-def _inner(study: Study, folds: int, inner: int | None) -> int:
-    """Inner folds: those asked for, or as many as there are infants for, up to three.
-
-    Each class of each training part needs an infant in every inner part.
-    """
-    smaller = min(list(study.infants.values()).count(label) for label in (0, 1))
-    if inner is None:
-        fit = [n for n in range(1, INNER + 1) if infants_needed(folds, n) <= smaller]
-        inner = max(fit, default=1)
-    needed = infants_needed(folds, inner)
-    fewer = [
-        f"Use --folds {f} --inner {n}, or add infants"
-        for f in range(folds, 1, -1)
-        for n in range(inner, 0, -1)
-        if infants_needed(f, n) <= smaller
-    ]
-    least = f"Add infants: {infants_needed(2, 1)} of each class at least"
-    for label, name in ((1, "abnormal"), (0, "normal")):
-        held = sum(own == label for own in study.infants.values())
-        if held < needed:
-            raise StudyError(
-                "E213",
-                f"{name!r} has {held} infants, {folds} folds with {inner} inner folds need "
-                f"{needed}",
-                where=study.root.name,
-                why="every part of every fold must hold both classes",
-                remedy=fewer[0] if fewer else least,
-            )
-    return inner
-
-
-def _claim(
-    root: Path, study: Study, methods: Sequence[str], settings: dict[str, Any], inner: int
-) -> None:
-    """Write down what this experiment is, or check that it is what the folder holds."""
-    identity = {
-        **settings,
-        "simulated": study.simulated,
-        "recordings": [
-            [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
-            for r in study.recordings
-        ],
-    }
-    form = _form(settings)
-    made_of = {name: {**form(METHODS[name]).to_dict(), "inner": inner} for name in methods}
-    if (root / "experiment.json").exists():
-        standing = noted(root)
-        known = standing.get("methods", {})
-        standing = {"quick": False, "precision": "32-true", **standing}
-        same = all(standing.get(key) == value for key, value in identity.items())
-        if not same or any(known.get(name, plain) != plain for name, plain in made_of.items()):
-            raise StudyError(
-                "E273",
-                "The folder holds another experiment",
-                where=root,
-                why="its recordings, folds, seed, stated error or settings of a model differ",
-                remedy="Choose another --out, or remove the folder",
-            )
-        made_of = {**known, **made_of}
-    note(root, **identity, methods=made_of)
