@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import gzip
+import importlib.util
 import json
 import re
 import stat
@@ -54,7 +55,10 @@ def test_charts_to_zoom_into_hold_the_numbers_of_the_file(sample):
 
 def test_without_the_library_it_says_how_to_get_it(sample, monkeypatch):
     assets.packed_plotly.cache_clear()
-    monkeypatch.setattr(assets.importlib.util, "find_spec", lambda name: None)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if "plotly" in name else found(name)
+    )
     with pytest.raises(FileError, match=r"E512.*--static"):
         render_report(sample)
     assert 'id="plotly"' not in render_report(sample, interactive=False)
