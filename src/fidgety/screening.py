@@ -351,7 +351,7 @@ def _standing(folder: Path, key: str) -> dict[str, Any] | None:
 def _rows(path: Path) -> list[list[str]]:
     """Rows of earlier calls whose folders are still there; none of a table that is not ours."""
     try:
-        header, *rows = csv.reader(regular(path).read_text("utf-8").splitlines())
+        header, *rows = csv.reader(io.StringIO(regular(path).read_text("utf-8")))
     except (OSError, ValueError, csv.Error, FidgetyError):
         return []
     if tuple(header) != SUMMARY:
