@@ -167,6 +167,23 @@ def test_the_threshold_of_the_model_decides(monkeypatch, film):
     assert "either side of 0.4" in found.content["decision_reason"]
 
 
+@pytest.mark.parametrize(
+    ("auc", "low", "decision"),
+    [(0.7, 0.45, "cannot_say"), (0.5, 0.5, "cannot_say"), (0.7, 0.51, "abnormal")],
+)
+def test_a_model_no_better_than_chance_decides_nothing(film, auc, low, decision):
+    measured = {"part": "validation", "auc": auc, "auc_low": low, "auc_high": 0.9, "infants": 8}
+    rule = {"kind": "class-conditional conformal", "abnormal_from": 0.0, "normal_to": 1.0,
+            "error": 0.1, "abnormal": 20, "normal": 20}  # fmt: skip
+    for more in ({}, {"abstention": rule}):
+        model = TrainedModel(checkpoint(metrics=measured, **more), (network(),))
+        found = Assessor(replace_risk(model, 0.95)).assess(film)
+        assert found.decision == decision
+        if decision == "cannot_say":
+            told = f"AUC {auc:.2f} ({low:.2f} to 0.90) on 8 infants left out"
+            assert told in found.content["decision_reason"]
+
+
 def test_too_short_is_refused_without_a_risk(assessor, film):
     found = assessor.assess(film_of(2, seconds=6.0))
     assert found.refused
@@ -213,6 +230,12 @@ def test_abstention_and_scope_decide_where_the_model_carries_them(film):
         assert found.decision == decision
         assert found.content["stated_error"] == 0.1
     assert "stated error rate of 10%" in found.content["decision_reason"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assess, "spread", lambda *_: np.array([0.3, 0.97]))
+        model = replace_risk(TrainedModel(checkpoint(abstention=rule), (network(),)), 0.9)
+        found = Assessor(model).assess(film)
+    assert found.decision == "abnormal"
+    assert "not certain: the interval reaches over 0.5" in found.content["decision_reason"]
     narrow = {"kind": "robust mahalanobis", "names": ["arm_speed"], "centre": [50.0],
               "scale": [1.0], "precision": [[1.0]], "limit": 1.0, "false_alarm": 0.05,
               "infants": 20}  # fmt: skip

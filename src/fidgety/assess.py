@@ -41,6 +41,7 @@ from fidgety.statistics import ScopeCheck
 
 __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
 
+CHANCE = 0.5  # AUC of a model that knows nothing
 SCHEMA_VERSION = 1
 Decision = Literal["abnormal", "normal", "cannot_say"]
 
@@ -247,7 +248,11 @@ class Assessor:
         """Decision, and why it is what it is where that needs saying."""
         if inside is not None and not inside.in_scope:
             return "cannot_say", _scope(inside)["text"]
+        if self._no_better_than_chance:
+            return "cannot_say", self._no_better_than_chance
         said = self.model.rules.decide([raw])
+        cut = self.model.rules.cut
+        either = interval[0] < cut <= interval[1]
         if said is not None:
             rule = self.model.rules.abstention
             assert rule is not None
@@ -257,11 +262,27 @@ class Assessor:
                     f"the score fits abnormal and normal infants alike, or neither, at a stated "
                     f"error rate of {rule.error:.0%}"
                 )
-            return answer, None
-        cut = self.model.rules.cut
-        if interval[0] < cut <= interval[1]:
+            return answer, (
+                f"not certain: the interval reaches over {cut:.2g}, from which the model holds a "
+                "recording to be abnormal"
+                if either
+                else None
+            )
+        if either:
             return "cannot_say", f"parts of the recording speak for either side of {cut:.2g}"
         return "abnormal" if risk >= cut else "normal", None
+
+    @cached_property
+    def _no_better_than_chance(self) -> str:
+        """What is said of a model that was not seen to tell infants left out apart; else empty."""
+        known = self.model.checkpoint.metrics
+        auc, low, high = (known.get(name) for name in ("auc", "auc_low", "auc_high"))
+        if auc is None or low is None or high is None or low > CHANCE:
+            return ""
+        return (
+            f"it is not shown that this model tells abnormal from normal infants: AUC {auc:.2f} "
+            f"({low:.2f} to {high:.2f}) on {known.get('infants', 'the')} infants left out"
+        )
 
     def _about(self, pose: Pose, name: str, age_weeks: float | None) -> dict[str, Any]:
         known = self.model.checkpoint

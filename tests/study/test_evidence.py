@@ -13,7 +13,7 @@ from learning import TINY, network
 from small_studies import cohort, study_of, write_study
 
 from fidgety.assess import Assessor
-from fidgety.errors import ConfigError, PoseError, StudyError
+from fidgety.errors import CheckpointError, ConfigError, PoseError, StudyError
 from fidgety.models.ensemble import Ensemble
 from fidgety.models.inference import EitherWindow, Inference, SummedWindow
 from fidgety.models.quantiles import QuantileRegression
@@ -301,6 +301,42 @@ def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
     with pytest.raises(StudyError, match=r"E213 .*6 infants, 7 inner parts need 7.*--inner 6"):
         train_final(whole, inner=7, name="refused")
     assert not (whole.root / "runs" / "refused").exists()  # nothing to go on with
+
+
+@pytest.mark.slow
+def test_members_trained_side_by_side_are_the_same(whole):
+    told = []
+    alone, beside = (
+        train_final(
+            whole, method="stam", inner=2, name=f"by{workers}", workers=workers,
+            progress=lambda *done: told.append(done),
+        ).folder
+        for workers in (1, 2)
+    )  # fmt: skip
+    for name in ("model.fidgety", "predictions.csv"):
+        assert (alone / name).read_bytes() == (beside / name).read_bytes()
+    assert told[:3] == [(n + 1, 3, f"member{n}") for n in range(3)]
+    assert [done[:2] for done in told[3:]] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_member_that_fails_is_named_and_the_others_are_kept(whole, monkeypatch):
+    fit = crossfit.fit
+
+    def fails(train, validation, config, *, run, **more):
+        if run.name == "member1":
+            raise CheckpointError("E441", "The training diverged", remedy="x")
+        return fit(train, validation, config, run=run, **more)
+
+    monkeypatch.setattr(crossfit, "fit", fails)
+    with pytest.raises(StudyError, match=r"E272 1 of 3 members failed: member1.*E441"):
+        train_final(whole, method="stam", inner=2, name="broken")
+    monkeypatch.setattr(crossfit, "fit", fit)
+    kept = [
+        (whole.root / "runs/broken/members" / name / "metrics.jsonl").read_bytes()
+        for name in ("member0", "member2")
+    ]
+    assert all(kept)
+    assert train_final(whole, method="stam", inner=2, name="broken").members == 3
 
 
 def test_members_of_the_final_model_leave_every_infant_out(whole, monkeypatch):

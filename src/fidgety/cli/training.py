@@ -77,6 +77,7 @@ __all__ = ["train_command", "validate_command"]
     show_default=True,
     help="With --final: parts of the infants, each left out by a member; a further one is added.",
 )
+@click.option("--workers", type=int, help="With --final: processes, each for a member.")
 def train_command(study: Path, **given: Any) -> None:
     """Train a network on one fold of STUDY (a folder or its config.yaml).
 
@@ -95,6 +96,8 @@ def train_command(study: Path, **given: Any) -> None:
     if given["final"]:
         _train_final(opened, given)
         return
+    if given["workers"] is not None:
+        raise click.UsageError("--workers trains the members of --final side by side")
     source = {
         "fps": given["fps"],
         "channels": None if given["channels"] in (None, "7") else given["channels"],
@@ -134,7 +137,7 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
     from fidgety.study.final import final_folder, train_final
     from fidgety.study.record import write_record
 
-    taken = ("method", "inner", "name", "fps", "seed", "channels")
+    taken = ("method", "inner", "name", "fps", "seed", "channels", "workers")
     context = click.get_current_context()
     extra = [
         f"--{key.replace('_', '-')}"
@@ -144,7 +147,8 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
     ]
     if extra:
         raise click.UsageError(f"With --final the model's own settings hold: leave out {extra[0]}")
-    with claimed(final_folder(study, given["method"], given["name"])):
+    folder = final_folder(study, given["method"], given["name"])
+    with claimed(folder), progress("Training members") as show:
         done = train_final(
             study,
             method=given["method"],
@@ -153,6 +157,8 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
             name=given["name"],
             fps=given["fps"],
             channels=None if given["channels"] in (None, "7") else given["channels"],
+            workers=1 if given["workers"] is None else given["workers"],
+            progress=show,
             finish=lambda folder: write_record(folder, "train", given, study),
         )
     click.echo(str(done))

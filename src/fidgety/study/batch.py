@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -13,7 +14,16 @@ from typing import Literal
 from fidgety.engines import Engine, Lost, engine_of, spread
 from fidgety.errors import FidgetyError
 
-__all__ = ["BatchReport", "Outcome", "Progress", "State", "lost", "our_fault", "run_batch"]
+__all__ = [
+    "BatchReport",
+    "Outcome",
+    "Progress",
+    "State",
+    "lost",
+    "one_thread",
+    "our_fault",
+    "run_batch",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +123,19 @@ def run_batch(
         if progress is not None:
             progress(len(outcomes), len(names), outcome.name)
     return tuple(sorted(outcomes, key=lambda outcome: outcome.name))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, so that the number of processes changes no rounding."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _note(outcome: Outcome) -> None:

@@ -35,8 +35,10 @@ __all__ = [
     "CrossFit",
     "cross_fit",
     "deal_infants",
+    "fit_member",
     "fitted_classifiers",
     "infants_needed",
+    "member_names",
     "seed_below",
 ]
 
@@ -146,6 +148,30 @@ def cross_fit(
     return CrossFit(method, candidate, networks, classifiers, held, held_risk, rules)
 
 
+def member_names(inner: int) -> tuple[str, ...]:
+    """Names of the networks that `cross_fit` makes with two inner parts or more."""
+    return tuple(_name(number) for number in range(inner + FURTHER))
+
+
+def fit_member(
+    method: Method, train: Sequence[Example], name: str, *, inner: int, seed: int, run: Path
+) -> None:
+    """Train one network of `cross_fit`, which takes it from `run` afterwards.
+
+    So that members can be trained side by side, in processes of their own.
+
+    Parameters
+    ----------
+    method, train, inner, seed, run
+        As `cross_fit` has them; a network without candidates, two inner parts or more.
+    name : str
+        One of `member_names`.
+    """
+    number = member_names(inner).index(name)
+    kept, _ = _dealt(train, _left_out(method, train, inner, seed)[number])
+    _member(method, kept, seed_below(seed, number), run / name)
+
+
 def fitted_classifiers(
     method: Method, train: Sequence[Example], *, inner: int, seed: int, candidate: str = ""
 ) -> tuple[Classifier, ...]:
@@ -215,7 +241,7 @@ def infants_needed(folds: int, inner: int) -> int:
 
 def _fit_whole(method: Method, train: Sequence[Example], seed: int, run: Path | None) -> CrossFit:
     """One fit to all infants; nothing is held out, so that nothing can be said of its scores."""
-    member = _member(method, train, seed, _below(run, "member0"))
+    member = _member(method, train, seed, _below(run, _name(0)))
     networks, classifiers = ((member,), ()) if method.network is not None else ((), (member,))
     nothing = np.full(len(train), np.nan)
     return CrossFit(method, "", networks, classifiers, nothing, nothing, Rules())
@@ -227,11 +253,8 @@ def _fit_parts(
     """Members, and the logits (members, N) of the infants that each left out; NaN for others."""
     table, members = [], []
     for number, rows in enumerate(_left_out(method, train, inner, seed)):
-        out = set(rows.tolist())
-        kept = [example for i, example in enumerate(train) if i not in out]
-        asked = [train[int(i)] for i in rows]
-        assert not {e.infant_id for e in kept} & {e.infant_id for e in asked}
-        member = _member(method, kept, seed_below(seed, number), _below(run, f"member{number}"))
+        kept, asked = _dealt(train, rows)
+        member = _member(method, kept, seed_below(seed, number), _below(run, _name(number)))
         said = (
             member.risk(_values(asked))
             if method.network is None
@@ -241,6 +264,19 @@ def _fit_parts(
         table.append(np.full(len(train), np.nan))
         table[-1][rows] = logits(said)
     return tuple(members), np.array(table)
+
+
+def _name(number: int) -> str:
+    return f"member{number}"
+
+
+def _dealt(train: Sequence[Example], rows: NDArray[np.intp]) -> tuple[list[Example], list[Example]]:
+    """Examples that a member is trained on, and those that it leaves out."""
+    out = set(rows.tolist())
+    kept = [example for i, example in enumerate(train) if i not in out]
+    asked = [train[int(i)] for i in rows]
+    assert not {e.infant_id for e in kept} & {e.infant_id for e in asked}
+    return kept, asked
 
 
 def _left_out(

@@ -20,7 +20,7 @@ from fidgety.engines import Engine, engine_of
 from fidgety.errors import ConfigError, FidgetyWarning, StudyError
 from fidgety.files import make_folder, write_json
 from fidgety.models.checkpoint import Checkpoint, save_checkpoint
-from fidgety.study.batch import BatchReport, Outcome, State, run_batch
+from fidgety.study.batch import BatchReport, Outcome, State, one_thread, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import CrossFit, cross_fit, seed_below
 from fidgety.study.examples import Example
@@ -239,20 +239,14 @@ def refuse_failures(outcomes: Sequence[Outcome], what: str) -> None:
         warnings.warn(text, FidgetyWarning, stacklevel=3)
 
 
+@one_thread()
 def _run(tasks: dict[str, Task], name: str) -> State:
     """Train and test one method on one fold, unless that is done."""
-    import torch
-
     task = tasks[name]
     if (task.folder / "predictions.csv").exists():
         _tidied(task)  # it may have been killed before that
         return "kept"
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so that the number of processes changes no rounding
-    try:
-        _work(task)
-    finally:
-        torch.set_num_threads(threads)
+    _work(task)
     return "done"
 
 

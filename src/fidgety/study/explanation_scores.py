@@ -22,7 +22,7 @@ from fidgety.errors import StudyError
 from fidgety.files import make_folder, parse_json, write_json
 from fidgety.models.direct import direct_logit
 from fidgety.models.explain import randomised
-from fidgety.study.batch import State, run_batch
+from fidgety.study.batch import State, one_thread, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.experiment import examples_by_profile, make_sequences, refuse_failures
 from fidgety.study.explanation_measures import FRACTIONS, measures_of, truth_of_clips
@@ -157,12 +157,10 @@ class _Work:
             return None
         return content["rows"] if content.get("key") == self._key() else None
 
+    @one_thread()
     def __call__(self, item: str) -> State:
-        import torch
-
         if self.rows_of(item) is not None:
             return "kept"
-        torch.set_num_threads(1)
         name, part = item.split()
         model = cached_model(self.study, self.root, name, int(part[4:]))
         trained = model.trained

@@ -23,13 +23,13 @@ from fidgety.errors import ConfigError, StudyError
 from fidgety.files import parse_json, write_json
 from fidgety.models.checkpoint import save_checkpoint
 from fidgety.statistics import AUC, auc_interval
-from fidgety.study.batch import run_batch
+from fidgety.study.batch import Progress, State, one_thread, run_batch
 from fidgety.study.copies import file_digest
-from fidgety.study.crossfit import CrossFit, cross_fit
+from fidgety.study.crossfit import CrossFit, cross_fit, fit_member, member_names
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
 from fidgety.study.labels import LABEL_NAMES
-from fidgety.study.methods import network_method
+from fidgety.study.methods import Method, network_method
 from fidgety.study.names import safe_name
 from fidgety.study.packing import packed
 from fidgety.study.predictions import Prediction, write_table
@@ -85,6 +85,7 @@ def train_final(
     fps: float | None = None,
     channels: str | None = None,
     workers: int | Engine = 1,
+    progress: Progress | None = None,
     finish: Callable[[Path], object] | None = None,
 ) -> Final:
     """Train an ensemble on all infants of a study.
@@ -107,7 +108,9 @@ def train_final(
     name : str, optional
         Folder below ``runs`` of the study, by default ``<method>_final``.
     fps, channels, workers
-        As `fidgety.study.experiment.cross_validate`.
+        As `fidgety.study.experiment.cross_validate`; each member is a piece of work.
+    progress : callable (done, total, name), optional
+        Called after each member.
     finish : callable (folder), optional
         Called with the finished model in the folder; a run that was killed before calls it again.
 
@@ -117,7 +120,7 @@ def train_final(
         E702 if `inner` is below 2.
     StudyError
         E213 a class smaller than `inner`, E275 another finished model in the folder, E277 the
-        method is no network; else as `cross_fit`.
+        method is no network, E272 recordings or members failed; else as `cross_fit`.
     CheckpointError
         E440 the folder holds a run of other settings or recordings.
     """
@@ -138,12 +141,13 @@ def train_final(
     })  # fmt: skip
     make = partial(make_sequence, study, folder, chosen.profile, fps, channels)
     refuse_failures(run_batch(make, sorted(study.by_name), workers=workers), "recordings")
-    home = folder / "sequences" / chosen.profile
-    examples = [
-        Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
-        for r in study.recordings
-    ]
-    fitted = cross_fit(chosen, examples, inner=inner, seed=seed, error=error, run=folder / MEMBERS)
+    train = partial(_train_member, study, folder, chosen, inner, seed)
+    refuse_failures(run_batch(train, member_names(inner), progress, workers), "members")
+    examples = _examples(study, folder, chosen)
+    with one_thread():
+        fitted = cross_fit(
+            chosen, examples, inner=inner, seed=seed, error=error, run=folder / MEMBERS
+        )
     infants = [example.infant_id for example in examples]
     labels = np.array([example.label for example in examples])
     auc = auc_interval(fitted.held, labels, infants=infants)
@@ -160,6 +164,24 @@ def train_final(
     count = len(set(infants))
     abnormal = len({e.infant_id for e in examples if e.label})
     return Final(folder, len(fitted.networks), count, abnormal, auc, study.simulated)
+
+
+def _examples(study: Study, folder: Path, method: Method) -> list[Example]:
+    home = folder / "sequences" / method.profile
+    return [
+        Example(r.infant_id, r.name, int(r.label or 0), read_sequence(home / r.name))
+        for r in study.recordings
+    ]
+
+
+@one_thread()
+def _train_member(
+    study: Study, folder: Path, method: Method, inner: int, seed: int, name: str
+) -> State:
+    """Train one member, which `cross_fit` then finds in the folder."""
+    examples = _examples(study, folder, method)
+    fit_member(method, examples, name, inner=inner, seed=seed, run=folder / MEMBERS)
+    return "done"
 
 
 def _check_size(study: Study, inner: int) -> None:

@@ -18,7 +18,7 @@ from fidgety.engines import Engine
 from fidgety.errors import ConfigError, StudyError
 from fidgety.files import make_folder, parse_json, write_json, write_text
 from fidgety.statistics import auc_interval
-from fidgety.study.batch import State, run_batch
+from fidgety.study.batch import State, one_thread, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import cross_fit
 from fidgety.study.examples import Example
@@ -225,12 +225,10 @@ class _Work:
             return None
         return Point(**content["point"]) if content.get("key") == self._key(item) else None
 
+    @one_thread()
     def __call__(self, item: str) -> State:
-        import torch
-
         if self.point_of(item) is not None:
             return "kept"
-        torch.set_num_threads(1)
         name, size, repeat = self.items[item]
         train, test = (
             self._examples(name, part) for part in (self.orders[repeat][:size], self.test)

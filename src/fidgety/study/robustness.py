@@ -24,7 +24,7 @@ from fidgety.models.trained import UNASSESSABLE
 from fidgety.motion import PoseSequence, pose_sequence
 from fidgety.pose.pose import Pose
 from fidgety.pose.quality import assess_quality, mend
-from fidgety.study.batch import State, run_batch
+from fidgety.study.batch import State, one_thread, run_batch
 from fidgety.study.copies import file_digest
 from fidgety.study.experiment import make_sequences, refuse_failures
 from fidgety.study.fold_models import FoldModel, cached_model, chosen_models, same_study
@@ -146,12 +146,10 @@ class _Work:
             return None
         return content["rows"] if content.get("key") == self._key(item) else None
 
+    @one_thread()
     def __call__(self, item: str) -> State:
-        import torch
-
         if self.rows_of(item) is not None:
             return "kept"
-        torch.set_num_threads(1)
         name, part = item.split()
         rows = self._of_fold(name, int(part[4:])) if part != "longer" else self._of_longer(name)
         write_json(self.path(item), {"key": self._key(item), "rows": rows})

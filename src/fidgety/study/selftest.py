@@ -23,7 +23,7 @@ from fidgety.engines import Engine
 from fidgety.errors import ConfigError, StudyError
 from fidgety.files import make_folder, parse_json, write_json
 from fidgety.statistics import auc_interval, compare_auc
-from fidgety.study.batch import State, run_batch
+from fidgety.study.batch import State, one_thread, run_batch
 from fidgety.study.crossfit import cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
@@ -201,6 +201,7 @@ class _Made:
     fps: float | None
     channels: str | None
 
+    @one_thread()
     def __call__(self, name: str) -> State:
         return make_sequence(self.study, self.root, self.profile, self.fps, self.channels, name)
 
@@ -221,12 +222,9 @@ class _Work:
         return self.root / "self_test" / f"{run.name.replace(', ', '_').replace(' ', '')}.json"
 
     def __call__(self, name: str) -> State:
-        import torch
-
         run = self.runs[name]
         if self.scores_of(run) is not None:
             return "kept"
-        torch.set_num_threads(1)
         examples = labelled(self.examples, run)
         scored = np.full(len(examples), np.nan)
         for test in self._test_parts(examples, run):
