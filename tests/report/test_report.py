@@ -218,6 +218,13 @@ def test_a_range_that_is_the_whole_recording_is_no_moment(sample: dict[str, Any]
     assert section.one("span", class_="moments").text == "0:03.0 to 0:04.5"
 
 
+def test_moments_that_the_reason_tells_are_not_told_again(sample: dict[str, Any]) -> None:
+    reason = {"code": "W111", "text": "Noise, 0:03 to 0:04.5.", "ranges": [[3.0, 4.5]]}
+    page = render_report(sample | {"quality": {"reasons": [reason]}})
+    section = parse(page).one("section", id="quality")
+    assert section.text.count("0:03") == 1
+
+
 def test_the_interval_says_of_what_it_is(sample: dict[str, Any]) -> None:
     page = parse(render_report(sample))
     assert sample["interval_of"] in page.one("section", id="risk").one("figcaption").text

@@ -372,3 +372,11 @@ def test_where_nothing_can_be_mapped_it_is_read(study: Study, monkeypatch) -> No
     read = load_sequence(study, "b09").values
     assert mapped_from(read) is None
     np.testing.assert_array_equal(read, mapped)
+
+
+@pytest.mark.parametrize(("frames", "told"), [(600, True), (606, False)])
+def test_a_recording_shorter_than_what_is_assessed_is_told(tmp_path, frames, told) -> None:
+    study = Study.open(write_study(tmp_path, LABELS, NAMES, frames=frames))
+    for outcome in prepare_study(study).outcomes:
+        assert [text[:4] for text in outcome.warnings] == ["W204"] * told
+        assert not told or "more than 20 s" in outcome.warnings[0]

@@ -16,6 +16,7 @@ from fidgety.cli.options import (
     refuse_cluster,
 )
 from fidgety.cli.progress import progress
+from fidgety.cli.telling import tell_cores
 
 if TYPE_CHECKING:
     from fidgety.study.study import Study
@@ -100,6 +101,8 @@ def cv_command(
     refuse_cluster(working, study, out)
     with brought(study) as source, kept(out) as (folder, send):
         opened = Study.open(source, skip_unlabelled=skip_unlabelled)
+        if working.kind == "loky":
+            tell_cores(workers)
         if self_test:
             _test_leaks(opened, folder, names, permutations, working, given)
             return

@@ -47,14 +47,14 @@ def progress(what: str) -> Iterator[Report]:
 
             yield show
         return
-    started, shown = time.monotonic(), 0.0
+    started, shown, over = time.monotonic(), 0.0, False
 
     def tell(done: float, total: int, name: str = "") -> None:
-        nonlocal shown
+        nonlocal shown, over
         now = time.monotonic() - started
-        if done < total and now - shown < 10:  # a line every ten seconds, and the last
+        if over or (done < total and now - shown < 10):  # a line every ten seconds, and the last
             return
-        shown = now
+        shown, over = now, done >= total
         tail = f", {now:.0f} s"
         if done < total:
             tail = f", about {now / done * (total - done):.0f} s left" if done else ""

@@ -12,6 +12,7 @@ import click
 
 from fidgety.cli.options import precision_option
 from fidgety.cli.progress import progress
+from fidgety.cli.telling import tell_cores
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -92,12 +93,12 @@ def train_command(study: Path, **given: Any) -> None:
     from fidgety.study.runs import run_folder, train_run
     from fidgety.study.study import Study
 
+    if given["workers"] is not None and not given["final"]:
+        raise click.UsageError("--workers trains the members of --final side by side")
     opened = Study.open(study, skip_unlabelled=given["skip_unlabelled"])
     if given["final"]:
         _train_final(opened, given)
         return
-    if given["workers"] is not None:
-        raise click.UsageError("--workers trains the members of --final side by side")
     source = {
         "fps": given["fps"],
         "channels": None if given["channels"] in (None, "7") else given["channels"],
@@ -148,6 +149,7 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
     if extra:
         raise click.UsageError(f"With --final the model's own settings hold: leave out {extra[0]}")
     folder = final_folder(study, given["method"], given["name"])
+    tell_cores(given["workers"])
     with claimed(folder), progress("Training members") as show:
         done = train_final(
             study,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -29,6 +30,7 @@ from fidgety.report.timeline import (
 
 __all__ = ["environment", "fragments", "page_parts", "prevalence_of", "render_report"]
 
+_CLOCK = re.compile(r"\d:\d\d")
 PANELS = ("quality", "risk", "attention", "body", "check", "cohort", "reading")
 REFUSED_PANELS = ("quality", "risk", "reading")
 PREVALENCES = (0.1, 0.02, 0.002)  # offered beside that of the cohort
@@ -147,7 +149,9 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         return text + Markup("&nbsp;") + unit if unit else text
 
     def parts_of(reason: dict[str, Any]) -> list[int]:
-        """Positions of a reason's ranges, without those that are the whole recording."""
+        """Positions of a reason's ranges: none that its text tells, or is the whole recording."""
+        if _CLOCK.search(reason["text"] or ""):
+            return []
         kept = in_part([reason], duration(whole))
         ranges = kept[0]["ranges"] if kept else []
         return [row for row, moment in enumerate(reason["ranges"]) if moment in ranges]

@@ -45,16 +45,19 @@ class Comparison:
         """Markdown tables: discrimination, and what risks and answers are worth."""
         kind = "simulated infants" if self.simulated else "infants"
         best = next(iter(self.auc))
+        several = len(self.auc) > 1
         lines = [
             f"{self.infants} {kind}, {self.abnormal} abnormal; every prediction out of fold.",
             "",
-            f"| model | AUC | 95 % interval | {best} is better by | p |",
-            "|---|---|---|---|---|",
+            "| model | AUC | 95 % interval |" + f" {best} is better by | p |" * several,
+            "|---|---|---|" + "---|---|" * several,
         ]
         for name, auc in self.auc.items():
             apart = self.difference.get(name)
-            rest = "| |" if apart is None else f"{apart.value:.3f} | {apart.p:.2g} |"
-            lines.append(f"| {name} | {auc.value:.3f} | {auc.low:.3f} to {auc.high:.3f} | {rest}")
+            rest = " | |" if apart is None else f" {apart.value:.3f} | {apart.p:.2g} |"
+            lines.append(
+                f"| {name} | {auc.value:.3f} | {auc.low:.3f} to {auc.high:.3f} |" + rest * several
+            )
         if self.risks:
             lines += ["", risk_table(self.risks, self.error)]
         return "\n".join(lines)

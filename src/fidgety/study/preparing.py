@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from fidgety.engines import Engine
-from fidgety.errors import ConfigError, StudyError
+from fidgety.errors import ConfigError, StudyError, warn
 from fidgety.files import write_json
 from fidgety.motion import PoseSequence, Profile, clean, profile_from, sequence_of_clean
 from fidgety.pose.formats import read
 from fidgety.pose.pose import Pose
+from fidgety.pose.quality import QualityConfig
 from fidgety.pose.stored import read_native
 from fidgety.settings import to_plain
 from fidgety.study.batch import BatchReport, Outcome, Progress, State, run_batch
@@ -134,6 +135,14 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
     if not wish.force and (state := _standing(folder, wish, about)) is not None:
         return state
     pose = read_recording(source, skeleton=wish.skeleton, fps=wish.fps, size=wish.size)
+    needed = QualityConfig().minimum_s
+    if pose.duration_s <= needed:  # some of which always goes
+        warn(
+            "W204",
+            "Shorter than what is assessed afterwards",
+            why=f"a new recording needs more than {needed:g} s that can be used",
+            remedy="A model can be trained on it, but expects as much of new infants",
+        )
     cleaned = clean(pose, wish.profile)
     sequence = sequence_of_clean(cleaned, wish.profile)
     if not np.isfinite(sequence.values).any():
