@@ -190,7 +190,7 @@ class Row:
             f"| {self.error:.3f} | {100 * wrong:.1f}, then {100 * left:.1f} "
             f"| {self.found.quality['verdict']} | {' '.join(codes)} | "
             + " | ".join("none" if risk is None else f"{risk:.2f}" for risk in risks)
-            + " |"
+            + f" | {(self.found.decision or 'refused').replace('_', ' ')} |"
         )
 
 
@@ -241,7 +241,7 @@ def main() -> None:
         "| infant | filmed | trunk, px | seen, % | error | exchanged, % | verdict | reasons ",
         end="",
     )
-    print("| true | tracked | film | film, not gated |\n" + "|---" * 12 + "|")
+    print("| true | tracked | film | film, not gated | decision |\n" + "|---" * 13 + "|")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
@@ -274,6 +274,8 @@ def summary(rows: list[Row]) -> None:
     print()
     for what, count in sorted(counts.items()):
         print(f"{what}: {count} of {len(rows)}")
+    said = Counter(row.found.decision or "refused" for row in rows)
+    print("decisions:", ", ".join(f"{count} {what}" for what, count in sorted(said.items())))
     pairs = [
         (r.true, r.found.risk) for r in rows if r.true is not None and r.found.risk is not None
     ]

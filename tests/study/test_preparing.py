@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,14 @@ from fidgety.motion import (
     split,
 )
 from fidgety.pose.pose import Pose
+from fidgety.pose.quality import assess_quality, mend
 from fidgety.pose.stored import read_native
+from fidgety.simulate import simulate_study
 from fidgety.study import preparing
 from fidgety.study.examples import Example, batches, windows_of
+from fidgety.study.perturb import PERTURBATIONS, perturbed
 from fidgety.study.preparing import prepare_study
+from fidgety.study.profiled import make_sequence
 from fidgety.study.sequences import load_sequence, read_sequence, read_sidecar
 from fidgety.study.study import Study
 
@@ -380,3 +385,49 @@ def test_a_recording_shorter_than_what_is_assessed_is_told(tmp_path, frames, tol
     for outcome in prepare_study(study).outcomes:
         assert [text[:4] for text in outcome.warnings] == ["W204"] * told
         assert not told or "more than 20 s" in outcome.warnings[0]
+
+
+@pytest.fixture(scope="module")
+def exchanged(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two simulated infants, in a tenth of whose frames left and right are exchanged."""
+    root = simulate_study(tmp_path_factory.mktemp("exchanged"), infants=2, seconds=22.0, seed=3)
+    for path in (root / "estimated_poses").glob("*.parquet"):
+        perturbed(read_native(path), PERTURBATIONS["swaps-10"], 0).save(path)
+    return Study.open(root)
+
+
+def test_mended_poses_are_those_that_an_assessment_sees(exchanged: Study) -> None:
+    assert prepare_study(exchanged).named("done") == ("s0000", "s0001")
+    as_it_is = load_sequence(exchanged, "s0000").values.copy()
+    assert prepare_study(exchanged, mend=True).named("done") == ("s0000", "s0001")
+    assert prepare_study(exchanged, mend=True).named("kept") == ("s0000", "s0001")
+    pose = read_native(exchanged.root / "estimated_poses" / "s0000.parquet")
+    mended = mend(pose, assess_quality(pose))
+    found = load_sequence(exchanged, "s0000").values
+    np.testing.assert_array_equal(found, pose_sequence(mended).values.astype(np.float32))
+    assert not np.array_equal(found, as_it_is, equal_nan=True)
+    assert prepare_study(exchanged).named("done") == ("s0000", "s0001")  # and back
+
+
+@pytest.mark.parametrize("profile", ["fidgety", "stam"])
+def test_an_experiment_takes_mended_poses_where_they_were_prepared(
+    exchanged: Study, tmp_path: Path, profile: str
+) -> None:
+    make = partial(make_sequence, exchanged, tmp_path, profile, None, None, "s0000")
+    found = []
+    for mended in (False, True):
+        prepare_study(exchanged, mend=mended)
+        assert make() == "done"
+        assert make() == "kept"
+        found.append(read_sequence(tmp_path / "sequences" / profile / "s0000").values.copy())
+    pose = read_native(exchanged.root / "estimated_poses" / "s0000.parquet")
+    for values, seen in zip(found, (pose, mend(pose, assess_quality(pose))), strict=True):
+        expected = pose_sequence(seen, profile).values.astype(np.float32)
+        np.testing.assert_array_equal(values, expected)
+
+
+def test_a_recording_that_would_be_refused_is_told_of(tmp_path: Path) -> None:
+    study = Study.open(write_study(tmp_path, LABELS, NAMES, frames=90))
+    for outcome in prepare_study(study, mend=True).outcomes:
+        assert [text[:4] for text in outcome.warnings] == ["W204", "W205"]
+        assert "E105" in outcome.warnings[1]

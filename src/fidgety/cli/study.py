@@ -142,6 +142,12 @@ def import_command(
     "--subsequence-seconds", type=float, help="Also write overlapping copies of this length."
 )
 @click.option("--fps", type=float, help="For pose files that do not say (.pkl).")
+@click.option(
+    "--mend",
+    is_flag=True,
+    help="First put exchanged sides back and take a camera's movement out, as assess does. For "
+    "poses that were estimated in films.",
+)
 @engine_options
 @click.option("--force", is_flag=True, help="Do everything again.")
 @click.pass_context
@@ -155,6 +161,7 @@ def prepare_command(
     workers: int | None,
     cluster: str | None,
     force: bool,
+    mend: bool,
 ) -> None:
     """Clean the poses of STUDY (a folder or its config.yaml) and compute their features."""
     from fidgety.claims import claimed
@@ -170,6 +177,7 @@ def prepare_command(
             fps=fps,
             workers=engine_given(engine, workers, cluster),
             force=force,
+            mend=mend,
             progress=show,
         )
     _finish(ctx, report)

@@ -18,7 +18,7 @@ from fidgety.files import write_json
 from fidgety.motion import PoseSequence, Profile, clean, profile_from, sequence_of_clean
 from fidgety.pose.formats import read
 from fidgety.pose.pose import Pose
-from fidgety.pose.quality import QualityConfig
+from fidgety.pose.quality import QualityConfig, assess_quality, mend
 from fidgety.pose.stored import read_native
 from fidgety.settings import to_plain
 from fidgety.study.batch import BatchReport, Outcome, Progress, State, run_batch
@@ -58,6 +58,7 @@ class _Wish:
     size: tuple[int, int] | None
     subsequence_seconds: float | None
     force: bool
+    mend: bool
 
 
 def prepare_study(
@@ -71,6 +72,7 @@ def prepare_study(
     progress: Progress | None = None,
     workers: int | Engine = 1,
     force: bool = False,
+    mend: bool = False,
 ) -> PrepareReport:
     """Clean every recording's poses and compute its features.
 
@@ -98,6 +100,9 @@ def prepare_study(
         Processes, or a cluster.
     force : bool
         Do everything again, sequences made elsewhere included.
+    mend : bool
+        First put exchanged sides back and take the movement of a camera out, as an assessment does
+        with a new recording, and tell of recordings that its quality gate would refuse.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def prepare_study(
             f"Impossible length of sub-sequences {subsequence_seconds} s",
             remedy="Give seconds, for example 33.3 for 1000 frames at 30 fps",
         )
-    wish = _Wish(profile_from(profile), skeleton, fps, size, subsequence_seconds, force)
+    wish = _Wish(profile_from(profile), skeleton, fps, size, subsequence_seconds, force, mend)
     with_poses = [r.name for r in study.recordings if study.pose_path(r.name) is not None]
     outcomes = run_batch(partial(_prepare, study, wish), with_poses, progress, workers)
     others = [r.name for r in study.recordings if study.pose_path(r.name) is None]
@@ -131,6 +136,7 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
             "skeleton": wish.skeleton,
         },
         "sub_sequence_s": wish.subsequence_seconds,
+        "mended": wish.mend,
     }
     if not wish.force and (state := _standing(folder, wish, about)) is not None:
         return state
@@ -143,6 +149,8 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
             why=f"a new recording needs more than {needed:g} s that can be used",
             remedy="A model can be trained on it, but expects as much of new infants",
         )
+    if wish.mend:
+        pose = _mended(pose)
     cleaned = clean(pose, wish.profile)
     sequence = sequence_of_clean(cleaned, wish.profile)
     if not np.isfinite(sequence.values).any():
@@ -160,6 +168,19 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
     _write_pieces(study, name, sequence, wish.subsequence_seconds)
     write_sequence(folder, sequence, about)
     return "done"
+
+
+def _mended(pose: Pose) -> Pose:
+    quality = assess_quality(pose)
+    if quality.verdict == "refused":
+        codes = ", ".join(reason.code for reason in quality.reasons if reason.severity == "refuse")
+        warn(
+            "W205",
+            f"As a new recording it would be refused ({codes})",
+            why="a model may learn from it what it will never be asked",
+            remedy="Look at it: fidgety assess says why. To leave it out, take it from the labels",
+        )
+    return mend(pose, quality)
 
 
 def read_recording(
@@ -196,9 +217,11 @@ def _standing(folder: Path, wish: _Wish, about: dict[str, Any]) -> State | None:
         "config": to_plain(wish.profile),
         "source": about["source"],
         "shape": shape,
+        "mended": wish.mend,
     }
     if wish.subsequence_seconds is not None:
         wanted["sub_sequence_s"] = wish.subsequence_seconds
+    held = {"mended": False, **held}
     same = all(held.get(key) == value for key, value in wanted.items())
     return "kept" if same else None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.motion import PoseSequence, pose_sequence, profile_from
+from fidgety.pose.quality import assess_quality, mend
 from fidgety.settings import to_plain
 from fidgety.study.batch import State
 from fidgety.study.copies import file_digest
@@ -26,12 +27,20 @@ def make_sequence(
     """
     folder = root / "sequences" / profile / name
     digest = file_digest(study.source_path(name))
+    about = {"source_sha256": digest, "mended": is_mended(study, name)}
     standing = read_sidecar(folder) if folder.exists() else None
-    if standing and standing.get("finished") and standing.get("source_sha256") == digest:
-        return "kept"
+    if standing and standing.get("finished"):
+        standing = {"mended": False, **standing}
+        if all(standing.get(key) == value for key, value in about.items()):
+            return "kept"
     sequence = profiled_sequence(study, name, profile, fps, channels)
-    write_sequence(folder, sequence, {"source_sha256": digest})
+    write_sequence(folder, sequence, about)
     return "done"
+
+
+def is_mended(study: Study, name: str) -> bool:
+    """Whether a recording was prepared with exchanged sides put back and the camera held still."""
+    return (read_sidecar(study.sequence_folder(name)) or {}).get("mended") is True
 
 
 def profiled_sequence(
@@ -39,13 +48,17 @@ def profiled_sequence(
 ) -> PoseSequence:
     """A recording by one profile: the study's own sequence if it is that, else from its poses.
 
-    One that has no poses is taken as it stands, whatever made it.
+    One that has no poses is taken as it stands, whatever made it. Poses of a recording that was
+    prepared mended are mended for another profile, too.
     """
     source, digest = study.pose_path(name), file_digest(study.source_path(name))
     prepared = read_sidecar(study.sequence_folder(name)) or {}
     if source is None or _holds(prepared, profile, digest):
         return load_sequence(study, name, fps=fps, channels=channels)
-    return pose_sequence(read_recording(source, **said_of(prepared, fps)), profile)
+    pose = read_recording(source, **said_of(prepared, fps))
+    if is_mended(study, name):
+        pose = mend(pose, assess_quality(pose))
+    return pose_sequence(pose, profile)
 
 
 def said_of(prepared: dict[str, Any], fps: float | None) -> dict[str, Any]:
