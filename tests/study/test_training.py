@@ -314,11 +314,16 @@ def test_a_used_up_gpu_is_named(monkeypatch):
     def used_up(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 364.00 MiB. GPU 0 ...")
 
-    monkeypatch.setattr(training, "_train_epoch", used_up)
-    with pytest.raises(
+    fitted = fit(TRAIN, VAL, network())
+    named = pytest.raises(
         CheckpointError, match=r"E442.*GPU is used up.*CUDA out of memory\..*--work"
-    ):
+    )
+    monkeypatch.setattr(training, "_train_epoch", used_up)
+    with named:
         fit(TRAIN, VAL, network())
+    monkeypatch.setattr(training, "infer", used_up)
+    with named:
+        scores(fitted.model, VAL, fitted.config)
 
 
 @pytest.mark.parametrize(

@@ -276,13 +276,17 @@ def _long_enough(config: NetworkConfig, windows: int) -> NetworkConfig:
 
 
 def scores(model: Network, examples: Sequence[Example], config: NetworkConfig) -> np.ndarray:
-    """Uncalibrated risk (N,) of each recording: its windows aggregated by the config's rule."""
+    """Uncalibrated risk (N,) of each recording: its windows aggregated by the config's rule.
+
+    Raises `CheckpointError` E442 if the memory of a GPU is used up.
+    """
     was_training = model.training
     runner = runner_of(model.eval())
-    risks = [
-        infer(runner, split(e.sequence, config.clip), config.window, config.aggregation).risk
-        for e in examples
-    ]
+    with _memory_named():
+        risks = [
+            infer(runner, split(e.sequence, config.clip), config.window, config.aggregation).risk
+            for e in examples
+        ]
     model.train(was_training)
     return np.array(risks)
 
