@@ -1,8 +1,9 @@
 """Pictures of a report for docs/reading-the-report.md, taken in Debian's chromium.
 
-    python benchmarks/report_pictures.py --out docs/images
+    python benchmarks/report_pictures.py --out docs/images [--comparison results/comparison]
 
-One *simulated* infant, assessed by `simulated-demo`.
+One *simulated* infant, assessed by `simulated-demo`; and the head of a comparison, for
+docs/comparing.md.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ SEED, AGE_WEEKS = 12, 13.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--comparison", type=Path, help="what fidgety compare wrote")
     given = parser.parse_args()
     infant = simulate_infant(SEED, label=1, seconds=60.0, fps=30.0, difficulty="medium")[0]
     found = Assessor.load("simulated-demo").assess(
@@ -39,6 +41,10 @@ def main() -> None:
         page.screenshot(path=given.out / "report.png")
         page.emulate_media(color_scheme="dark")
         page.locator("#timeline").screenshot(path=given.out / "report_timeline.png")
+        if given.comparison:
+            page = browser.new_page(viewport={"width": 1366, "height": 1180})
+            page.goto((given.comparison / "comparison.html").resolve().as_uri())
+            page.screenshot(path=given.out / "comparison.png")
         browser.close()
 
 
