@@ -180,7 +180,7 @@ def test_a_model_no_better_than_chance_decides_nothing(film, auc, low, decision)
         found = Assessor(replace_risk(model, 0.95)).assess(film)
         assert found.decision == decision
         if decision == "cannot_say":
-            told = f"AUC {auc:.2f} ({low:.2f} to 0.90) on 8 infants left out"
+            told = f"AUC {auc:.2f} ({low:.2f} to 0.90) on the 8 infants of its validation part"
             assert told in found.content["decision_reason"]
 
 

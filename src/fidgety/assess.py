@@ -37,11 +37,10 @@ from fidgety.pose.quality import (
     mend,
 )
 from fidgety.settings import to_plain
-from fidgety.statistics import ScopeCheck
+from fidgety.statistics import CHANCE, ScopeCheck
 
 __all__ = ["SCHEMA_VERSION", "Assessment", "Assessor"]
 
-CHANCE = 0.5  # AUC of a model that knows nothing
 SCHEMA_VERSION = 1
 Decision = Literal["abnormal", "normal", "cannot_say"]
 
@@ -279,9 +278,10 @@ class Assessor:
         auc, low, high = (known.get(name) for name in ("auc", "auc_low", "auc_high"))
         if auc is None or low is None or high is None or low > CHANCE:
             return ""
+        part = "of its validation part" if known.get("part") == "validation" else "left out"
         return (
             f"it is not shown that this model tells abnormal from normal infants: AUC {auc:.2f} "
-            f"({low:.2f} to {high:.2f}) on {known.get('infants', 'the')} infants left out"
+            f"({low:.2f} to {high:.2f}) on the {known.get('infants', '')} infants {part}"
         )
 
     def _about(self, pose: Pose, name: str, age_weeks: float | None) -> dict[str, Any]:

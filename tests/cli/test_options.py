@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -30,10 +31,23 @@ def test_a_self_test_trains_in_its_own_way(tmp_path):
     [(None, 8, False, True), (1, 8, False, False), (None, 1, False, False), (None, 8, True, False)],
 )
 def test_idle_cores_are_told_of(monkeypatch, capsys, workers, cores, gpu, told):
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
-    tell_cores(workers)
-    assert ("--workers 8 uses every core" in capsys.readouterr().err) is told
+
+    @click.command
+    @click.option("--workers", type=int)
+    def work(workers):
+        tell_cores(6)
+
+    @click.command
+    @click.pass_context
+    def again(context):
+        context.invoke(work)
+
+    work.main([] if workers is None else ["--workers", str(workers)], standalone_mode=False)
+    assert ("--workers 6 is quicker" in capsys.readouterr().err) is told
+    again.main([], standalone_mode=False)
+    assert capsys.readouterr().err == ""  # it has no such option
 
 
 def test_workers_are_for_the_final_model(tmp_path):

@@ -17,6 +17,7 @@ from report_page import Element, parse
 from report_sample import refused_assessment, sample_assessment, undecided_assessment
 
 from fidgety.errors import FileError
+from fidgety.pose.quality.reasons import range_words
 from fidgety.report import page as report_page_module
 from fidgety.report import words, write_report
 from fidgety.report.reading import ASSESSMENT
@@ -223,6 +224,11 @@ def test_moments_that_the_reason_tells_are_not_told_again(sample: dict[str, Any]
     page = render_report(sample | {"quality": {"reasons": [reason]}})
     section = parse(page).one("section", id="quality")
     assert section.text.count("0:03") == 1
+    ranges = [[3.0, 4.5], [6.0, 7.5], [9.0, 10.5], [12.0, 13.5]]
+    reason = reason | {"text": f"Noise, {range_words(ranges)}.", "ranges": ranges}
+    page = render_report(sample | {"quality": {"reasons": [reason]}})
+    moments = parse(page).one("section", id="quality").one("span", class_="moments").text
+    assert "0:12.0 to 0:13.5" in moments
 
 
 def test_the_interval_says_of_what_it_is(sample: dict[str, Any]) -> None:

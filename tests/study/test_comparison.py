@@ -55,9 +55,28 @@ def test_scores_are_averaged_over_repeats(tmp_path):
 
 
 def test_every_row_of_the_table_has_all_cells(tmp_path):
-    tables = compare(written(tmp_path, table())).table().split("\n\n")[1:]
+    tables = compare(written(tmp_path, table())).table().split("\n\n")[1:3]
     for whole, cells in zip(tables, (6, 8), strict=True):
         assert {row.count("|") for row in whole.splitlines()} == {cells}
+
+
+def test_a_model_alone_is_compared_with_none(tmp_path):
+    rows = [row for row in table() if row[0] == "good"]
+    lines = compare(written(tmp_path, rows)).table().splitlines()
+    assert lines[2] == "| model | AUC | 95 % interval |"
+    assert lines[3].count("|") == lines[4].count("|") == 4
+
+
+def test_a_model_not_above_chance_is_named(tmp_path):
+    scores = {"sure": [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9], "unsure": SCORES["bad"]}
+    rows = [
+        [name, 0, k % 2, f"i{k}", f"r{k}", LABELS[k], score, score]
+        for name, own in scores.items()
+        for k, score in enumerate(own)
+    ]
+    told = compare(written(tmp_path, rows)).table()
+    assert "\nunsure: its AUC is not shown to be above 0.5" in told
+    assert "\nsure: its AUC" not in told
 
 
 def spoil(change):

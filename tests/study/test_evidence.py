@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from learning import TINY, network
 from small_studies import cohort, study_of, write_study
 
@@ -301,6 +302,30 @@ def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
     with pytest.raises(StudyError, match=r"E213 .*6 infants, 7 inner parts need 7.*--inner 6"):
         train_final(whole, inner=7, name="refused")
     assert not (whole.root / "runs" / "refused").exists()  # nothing to go on with
+
+
+@pytest.mark.parametrize("work", ["cv", "self-test", "final"])
+def test_every_fit_is_on_one_thread(whole, tmp_path, monkeypatch, work):
+    seen, fit = [], crossfit.fit
+
+    def spy(*given, **more):
+        seen.append(torch.get_num_threads())
+        return fit(*given, **more)
+
+    monkeypatch.setattr(crossfit, "fit", spy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        if work == "cv":
+            cross_validate(whole, ["stam"], tmp_path, folds=2, inner=1)
+        elif work == "self-test":
+            self_test(whole, tmp_path, model="stam", folds=2, permutations=3)
+        else:
+            train_final(whole, method="stam", inner=2, name="on_one_thread")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
 
 
 @pytest.mark.slow

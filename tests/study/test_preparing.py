@@ -26,9 +26,12 @@ from fidgety.pose.stored import read_native
 from fidgety.simulate import simulate_study
 from fidgety.study import preparing
 from fidgety.study.examples import Example, batches, windows_of
+from fidgety.study.experiment_settings import claim_folder
+from fidgety.study.fold_models import same_study
 from fidgety.study.perturb import PERTURBATIONS, perturbed
 from fidgety.study.preparing import prepare_study
 from fidgety.study.profiled import make_sequence
+from fidgety.study.record import inputs_of
 from fidgety.study.sequences import load_sequence, read_sequence, read_sidecar
 from fidgety.study.study import Study
 
@@ -379,12 +382,12 @@ def test_where_nothing_can_be_mapped_it_is_read(study: Study, monkeypatch) -> No
     np.testing.assert_array_equal(read, mapped)
 
 
-@pytest.mark.parametrize(("frames", "told"), [(600, True), (606, False)])
+@pytest.mark.parametrize(("frames", "told"), [(599, True), (600, False)])
 def test_a_recording_shorter_than_what_is_assessed_is_told(tmp_path, frames, told) -> None:
     study = Study.open(write_study(tmp_path, LABELS, NAMES, frames=frames))
     for outcome in prepare_study(study).outcomes:
         assert [text[:4] for text in outcome.warnings] == ["W204"] * told
-        assert not told or "more than 20 s" in outcome.warnings[0]
+        assert not told or "needs 20 s" in outcome.warnings[0]
 
 
 @pytest.fixture(scope="module")
@@ -397,7 +400,7 @@ def exchanged(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def test_mended_poses_are_those_that_an_assessment_sees(exchanged: Study) -> None:
-    assert prepare_study(exchanged).named("done") == ("s0000", "s0001")
+    prepare_study(exchanged, "fidgety", mend=False)
     as_it_is = load_sequence(exchanged, "s0000").values.copy()
     assert prepare_study(exchanged, mend=True).named("done") == ("s0000", "s0001")
     assert prepare_study(exchanged, mend=True).named("kept") == ("s0000", "s0001")
@@ -406,7 +409,12 @@ def test_mended_poses_are_those_that_an_assessment_sees(exchanged: Study) -> Non
     found = load_sequence(exchanged, "s0000").values
     np.testing.assert_array_equal(found, pose_sequence(mended).values.astype(np.float32))
     assert not np.array_equal(found, as_it_is, equal_nan=True)
-    assert prepare_study(exchanged).named("done") == ("s0000", "s0001")  # and back
+    assert prepare_study(exchanged).named("kept") == ("s0000", "s0001")  # as it was
+    assert prepare_study(exchanged, "stam").named("done") == ("s0000", "s0001")
+    found = load_sequence(exchanged, "s0000").values
+    np.testing.assert_array_equal(found, pose_sequence(mended, "stam").values.astype(np.float32))
+    assert prepare_study(exchanged, mend=False).named("done") == ("s0000", "s0001")
+    np.testing.assert_array_equal(load_sequence(exchanged, "s0000").values, as_it_is)
 
 
 @pytest.mark.parametrize("profile", ["fidgety", "stam"])
@@ -426,8 +434,53 @@ def test_an_experiment_takes_mended_poses_where_they_were_prepared(
         np.testing.assert_array_equal(values, expected)
 
 
+def test_a_study_is_never_mended_in_part(exchanged: Study, tmp_path: Path) -> None:
+    prepare_study(exchanged, mend=False)
+    expected = {}
+    for name in ("s0000", "s0001"):
+        pose = read_native(exchanged.root / "estimated_poses" / f"{name}.parquet")
+        values = pose_sequence(mend(pose, assess_quality(pose))).values
+        expected[name] = values.astype(np.float32)
+
+    def stop(done: int, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_study(exchanged, mend=True, progress=stop)
+    again = Study.open(exchanged.root)
+    assert again.mended
+    with pytest.raises(StudyError, match=r"E218 .*s0001.*unmended.*fidgety prepare"):
+        load_sequence(again, "s0001")
+    for name, values in expected.items():
+        make_sequence(again, tmp_path, "fidgety", None, None, name)
+        found = read_sequence(tmp_path / "sequences" / "fidgety" / name).values
+        np.testing.assert_array_equal(found, values)
+    assert prepare_study(again).named("done") == ("s0001",)
+
+
+def test_an_experiment_never_mixes_mended_and_unmended(exchanged: Study, tmp_path: Path) -> None:
+    prepare_study(exchanged, mend=False)
+    before = exchanged.identity(), inputs_of(exchanged)
+    settings = {"folds": 2, "seed": 0, "error": 0.1, "fps": None, "channels": None}
+    claim_folder(tmp_path, exchanged, ["quantiles"], settings, 1)
+    exchanged.set_mended(True)
+    assert exchanged.identity() != before[0]
+    assert inputs_of(exchanged) != before[1]
+    with pytest.raises(StudyError, match=r"E273 .*whether they are mended"):
+        claim_folder(tmp_path, exchanged, ["quantiles"], settings, 1)
+    with pytest.raises(StudyError, match=r"E273 .*whether they are mended"):
+        same_study(exchanged, tmp_path)
+    exchanged.set_mended(False)
+    claim_folder(tmp_path, exchanged, ["quantiles"], settings, 1)
+    assert (exchanged.identity(), inputs_of(exchanged)) == before
+
+
 def test_a_recording_that_would_be_refused_is_told_of(tmp_path: Path) -> None:
     study = Study.open(write_study(tmp_path, LABELS, NAMES, frames=90))
     for outcome in prepare_study(study, mend=True).outcomes:
         assert [text[:4] for text in outcome.warnings] == ["W204", "W205"]
         assert "E105" in outcome.warnings[1]
+    old = "infant_id,label,age_weeks\nb07,1,40\nb09,0,13\nb11,0,13\n"
+    study = Study.open(write_study(tmp_path / "old", old, NAMES, frames=90))
+    told = {o.name: "E106" in o.warnings[1] for o in prepare_study(study, mend=True).outcomes}
+    assert told == {"b07": True, "b09": False, "b11": False}

@@ -102,7 +102,7 @@ def cv_command(
     with brought(study) as source, kept(out) as (folder, send):
         opened = Study.open(source, skip_unlabelled=skip_unlabelled)
         if working.kind == "loky":
-            tell_cores(workers)
+            tell_cores(given["folds"] * len(names))
         if self_test:
             _test_leaks(opened, folder, names, permutations, working, given)
             return

@@ -143,10 +143,10 @@ def import_command(
 )
 @click.option("--fps", type=float, help="For pose files that do not say (.pkl).")
 @click.option(
-    "--mend",
-    is_flag=True,
-    help="First put exchanged sides back and take a camera's movement out, as assess does. For "
-    "poses that were estimated in films.",
+    "--mend/--no-mend",
+    default=None,
+    help="First put exchanged sides back and take a camera's movement out, as assess does; for "
+    "poses that were estimated in films. By default as the study was prepared before, at first no.",
 )
 @engine_options
 @click.option("--force", is_flag=True, help="Do everything again.")
@@ -161,7 +161,7 @@ def prepare_command(
     workers: int | None,
     cluster: str | None,
     force: bool,
-    mend: bool,
+    mend: bool | None,
 ) -> None:
     """Clean the poses of STUDY (a folder or its config.yaml) and compute their features."""
     from fidgety.claims import claimed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import click
@@ -21,11 +20,17 @@ def tell_each(said: Iterable[tuple[str, str]]) -> None:
         click.echo(f"{listing(those)}: {text}", err=True)
 
 
-def tell_cores(workers: int | None) -> None:
-    """Say that more processes would be quicker, where nobody chose their number."""
-    cores = os.cpu_count() or 1
-    if workers is None and cores > 1:
-        import torch
+def tell_cores(pieces: int) -> None:
+    """Say that more processes would be quicker at so many pieces of work, if nobody chose one.
 
-        if not torch.cuda.is_available():  # of which each process would take a part
-            click.echo(f"One process works; --workers {cores} uses every core", err=True)
+    Not where a command is repeated by another, nor where a GPU is at hand, which they would share.
+    """
+    chosen = click.get_current_context().get_parameter_source("workers")
+    if chosen is not click.core.ParameterSource.DEFAULT:
+        return
+    import joblib
+    import torch
+
+    several = min(joblib.cpu_count(), pieces)
+    if several > 1 and not torch.cuda.is_available():
+        click.echo(f"One process works; --workers {several} is quicker", err=True)

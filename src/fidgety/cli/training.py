@@ -149,7 +149,7 @@ def _train_final(study: Study, given: dict[str, Any]) -> None:
     if extra:
         raise click.UsageError(f"With --final the model's own settings hold: leave out {extra[0]}")
     folder = final_folder(study, given["method"], given["name"])
-    tell_cores(given["workers"])
+    tell_cores(given["inner"] + 1)
     with claimed(folder), progress("Training members") as show:
         done = train_final(
             study,

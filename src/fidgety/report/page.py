@@ -31,6 +31,7 @@ from fidgety.report.timeline import (
 __all__ = ["environment", "fragments", "page_parts", "prevalence_of", "render_report"]
 
 _CLOCK = re.compile(r"\d:\d\d")
+NAMED = 3  # moments that the text of a reason tells at most
 PANELS = ("quality", "risk", "attention", "body", "check", "cohort", "reading")
 REFUSED_PANELS = ("quality", "risk", "reading")
 PREVALENCES = (0.1, 0.02, 0.002)  # offered beside that of the cohort
@@ -149,8 +150,8 @@ def _context(whole: dict[str, Any]) -> dict[str, Any]:
         return text + Markup("&nbsp;") + unit if unit else text
 
     def parts_of(reason: dict[str, Any]) -> list[int]:
-        """Positions of a reason's ranges: none that its text tells, or is the whole recording."""
-        if _CLOCK.search(reason["text"] or ""):
+        """Positions of a reason's ranges, unless its text tells them or they are all there is."""
+        if len(reason["ranges"]) <= NAMED and _CLOCK.search(reason["text"] or ""):
             return []
         kept = in_part([reason], duration(whole))
         ranges = kept[0]["ranges"] if kept else []

@@ -18,6 +18,7 @@ from fidgety.statistics.arrays import (
 )
 from fidgety.statistics.auc import (
     AUC,
+    CHANCE,
     auc_interval,
     roc_auc,
 )
@@ -91,6 +92,7 @@ from fidgety.statistics.subgroups import (
 
 __all__ = [
     "AUC",
+    "CHANCE",
     "AUCDifference",
     "AbstentionRates",
     "AbstentionRule",

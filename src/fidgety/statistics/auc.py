@@ -30,7 +30,9 @@ from fidgety.statistics.arrays import (
 )
 from fidgety.statistics.bootstrap import bootstrap, percentile_interval
 
-__all__ = ["AUC", "auc_interval", "roc_auc"]
+__all__ = ["AUC", "CHANCE", "auc_interval", "roc_auc"]
+
+CHANCE = 0.5  # of a score that knows nothing
 
 AUCMethod = Literal["logit", "linear", "newcombe", "bootstrap"]
 _METHODS = ("logit", "linear", "newcombe", "bootstrap")

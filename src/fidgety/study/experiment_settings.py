@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.errors import StudyError
-from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import infants_needed
 from fidgety.study.methods import METHODS, Method
 from fidgety.study.predictions import note, noted
@@ -95,10 +94,7 @@ def claim_folder(
     identity = {
         **settings,
         "simulated": study.simulated,
-        "recordings": [
-            [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
-            for r in study.recordings
-        ],
+        "recordings": study.identity(),
     }
     form = method_form(settings)
     made_of = {name: {**form(METHODS[name]).to_dict(), "inner": inner} for name in methods}
@@ -112,7 +108,8 @@ def claim_folder(
                 "E273",
                 "The folder holds another experiment",
                 where=root,
-                why="its recordings, folds, seed, stated error or settings of a model differ",
+                why="its recordings, whether they are mended, folds, seed, stated error or "
+                "settings of a model differ",
                 remedy="Choose another --out, or remove the folder",
             )
         made_of = {**known, **made_of}

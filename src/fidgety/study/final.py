@@ -24,7 +24,6 @@ from fidgety.files import parse_json, write_json
 from fidgety.models.checkpoint import save_checkpoint
 from fidgety.statistics import AUC, auc_interval
 from fidgety.study.batch import Progress, State, one_thread, run_batch
-from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import CrossFit, cross_fit, fit_member, member_names
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
@@ -244,10 +243,7 @@ def _claim(folder: Path, study: Study, settings: dict[str, Any]) -> None:
     """Write what the run is into its folder, or check that it is the run that stands there."""
     told = {
         **settings,
-        "recordings": [
-            [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
-            for r in study.recordings
-        ],
+        "recordings": study.identity(),
     }
     path = folder / "config.json"
     if (folder / MODEL_FILE).exists() and not (folder / MEMBERS).exists():

@@ -17,7 +17,6 @@ from fidgety.models.ensemble import pooled
 from fidgety.models.rules import Rules
 from fidgety.models.trained import TrainedModel
 from fidgety.motion import PoseSequence
-from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import fitted_classifiers
 from fidgety.study.experiment import Task, examples_by_profile, tasks_of
 from fidgety.study.methods import METHODS, Classifier
@@ -137,17 +136,13 @@ def chosen_models(root: Path, models: Sequence[str] | None) -> list[str]:
 def same_study(study: Study, root: Path) -> None:
     """Refuse a study that is not the one cross-validated in `root` (E273)."""
     told = noted(root).get("recordings")
-    rows = [
-        [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
-        for r in study.recordings
-    ]
-    if told != rows:
+    if told != study.identity():
         raise StudyError(
             "E273",
             "The folder holds an experiment on another study",
             where=root,
-            why="its recordings or labels differ",
-            remedy="Give the study that was cross-validated",
+            why="its recordings, labels, or whether they are mended differ",
+            remedy="Give the study that was cross-validated, prepared as it was",
         )
 
 

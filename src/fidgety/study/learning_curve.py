@@ -19,7 +19,6 @@ from fidgety.errors import ConfigError, StudyError
 from fidgety.files import make_folder, parse_json, write_json, write_text
 from fidgety.statistics import auc_interval
 from fidgety.study.batch import State, one_thread, run_batch
-from fidgety.study.copies import file_digest
 from fidgety.study.crossfit import cross_fit
 from fidgety.study.examples import Example
 from fidgety.study.experiment import refuse_failures
@@ -259,9 +258,7 @@ class _Work:
     def _key(self, item: str) -> list[Any]:
         name, size, repeat = self.items[item]
         infants = [*self.test, *self.orders[repeat][:size]]
-        digests = [
-            file_digest(self.study.source_path(r.name)) for r in self.study.recordings_of(infants)
-        ]
+        digests = [self.study.source_digest(r.name) for r in self.study.recordings_of(infants)]
         made_of = METHODS[name].to_dict()
         settings = [made_of, self.inner, self.seed, list(self.told)]
         return [sorted(self.test), sorted(infants), digests, *settings]

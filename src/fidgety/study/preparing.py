@@ -72,7 +72,7 @@ def prepare_study(
     progress: Progress | None = None,
     workers: int | Engine = 1,
     force: bool = False,
-    mend: bool = False,
+    mend: bool | None = None,
 ) -> PrepareReport:
     """Clean every recording's poses and compute its features.
 
@@ -100,9 +100,10 @@ def prepare_study(
         Processes, or a cluster.
     force : bool
         Do everything again, sequences made elsewhere included.
-    mend : bool
+    mend : bool, optional
         First put exchanged sides back and take the movement of a camera out, as an assessment does
-        with a new recording, and tell of recordings that its quality gate would refuse.
+        with a new recording, and tell of recordings that its quality gate would refuse. By default
+        as the study was prepared before; at first, no.
 
     Raises
     ------
@@ -117,7 +118,10 @@ def prepare_study(
             f"Impossible length of sub-sequences {subsequence_seconds} s",
             remedy="Give seconds, for example 33.3 for 1000 frames at 30 fps",
         )
-    wish = _Wish(profile_from(profile), skeleton, fps, size, subsequence_seconds, force, mend)
+    made_by = profile_from(profile)
+    if mend is not None:
+        study.set_mended(mend)  # at first: whoever reads a study half prepared must see it
+    wish = _Wish(made_by, skeleton, fps, size, subsequence_seconds, force, study.mended)
     with_poses = [r.name for r in study.recordings if study.pose_path(r.name) is not None]
     outcomes = run_batch(partial(_prepare, study, wish), with_poses, progress, workers)
     others = [r.name for r in study.recordings if study.pose_path(r.name) is None]
@@ -142,15 +146,15 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
         return state
     pose = read_recording(source, skeleton=wish.skeleton, fps=wish.fps, size=wish.size)
     needed = QualityConfig().minimum_s
-    if pose.duration_s <= needed:  # some of which always goes
+    if pose.duration_s < needed:
         warn(
             "W204",
             "Shorter than what is assessed afterwards",
-            why=f"a new recording needs more than {needed:g} s that can be used",
-            remedy="A model can be trained on it, but expects as much of new infants",
+            why=f"a new recording needs {needed:g} s that can be used",
+            remedy="A model can be trained on it, but new ones of this length are refused",
         )
     if wish.mend:
-        pose = _mended(pose)
+        pose = _mended(pose, study.by_name[name].age_weeks)
     cleaned = clean(pose, wish.profile)
     sequence = sequence_of_clean(cleaned, wish.profile)
     if not np.isfinite(sequence.values).any():
@@ -170,15 +174,16 @@ def _prepare(study: Study, wish: _Wish, name: str) -> State:
     return "done"
 
 
-def _mended(pose: Pose) -> Pose:
-    quality = assess_quality(pose)
+def _mended(pose: Pose, age_weeks: float | None) -> Pose:
+    quality = assess_quality(pose, age_weeks)
     if quality.verdict == "refused":
         codes = ", ".join(reason.code for reason in quality.reasons if reason.severity == "refuse")
         warn(
             "W205",
             f"As a new recording it would be refused ({codes})",
             why="a model may learn from it what it will never be asked",
-            remedy="Look at it: fidgety assess says why. To leave it out, take it from the labels",
+            remedy="fidgety assess says why. To leave it out, take its row out of the labels and "
+            "its file out of estimated_poses",
         )
     return mend(pose, quality)
 

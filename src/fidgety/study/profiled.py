@@ -26,21 +26,13 @@ def make_sequence(
     anew.
     """
     folder = root / "sequences" / profile / name
-    digest = file_digest(study.source_path(name))
-    about = {"source_sha256": digest, "mended": is_mended(study, name)}
+    digest = study.source_digest(name)
     standing = read_sidecar(folder) if folder.exists() else None
-    if standing and standing.get("finished"):
-        standing = {"mended": False, **standing}
-        if all(standing.get(key) == value for key, value in about.items()):
-            return "kept"
+    if standing and standing.get("finished") and standing.get("source_sha256") == digest:
+        return "kept"
     sequence = profiled_sequence(study, name, profile, fps, channels)
-    write_sequence(folder, sequence, about)
+    write_sequence(folder, sequence, {"source_sha256": digest})
     return "done"
-
-
-def is_mended(study: Study, name: str) -> bool:
-    """Whether a recording was prepared with exchanged sides put back and the camera held still."""
-    return (read_sidecar(study.sequence_folder(name)) or {}).get("mended") is True
 
 
 def profiled_sequence(
@@ -48,15 +40,14 @@ def profiled_sequence(
 ) -> PoseSequence:
     """A recording by one profile: the study's own sequence if it is that, else from its poses.
 
-    One that has no poses is taken as it stands, whatever made it. Poses of a recording that was
-    prepared mended are mended for another profile, too.
+    One that has no poses is taken as it stands, whatever made it.
     """
     source, digest = study.pose_path(name), file_digest(study.source_path(name))
     prepared = read_sidecar(study.sequence_folder(name)) or {}
-    if source is None or _holds(prepared, profile, digest):
+    if source is None or _holds(prepared, profile, digest, study.mended):
         return load_sequence(study, name, fps=fps, channels=channels)
     pose = read_recording(source, **said_of(prepared, fps))
-    if is_mended(study, name):
+    if study.mended:
         pose = mend(pose, assess_quality(pose))
     return pose_sequence(pose, profile)
 
@@ -67,11 +58,12 @@ def said_of(prepared: dict[str, Any], fps: float | None) -> dict[str, Any]:
     return said if fps is None else {**said, "fps": fps}
 
 
-def _holds(prepared: dict[str, Any], profile: str, digest: str) -> bool:
+def _holds(prepared: dict[str, Any], profile: str, digest: str, mended: bool) -> bool:
     """Whether a study's own sequence is of this profile, its usual settings and these poses."""
     return (
         prepared.get("finished") is True
         and prepared.get("profile") == profile
         and prepared.get("config") == to_plain(profile_from(profile))
         and (prepared.get("source") or {}).get("sha256") == digest
+        and prepared.get("mended", False) == mended
     )

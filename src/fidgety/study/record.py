@@ -167,7 +167,7 @@ def inputs_of(study: Study) -> dict[str, str]:
         if (study.root / name).is_file():
             found[name] = file_digest(study.root / name)
     for recording in study.recordings:
-        found[recording.name] = file_digest(study.source_path(recording.name))
+        found[recording.name] = study.source_digest(recording.name)
     return found
 
 

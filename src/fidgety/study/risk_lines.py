@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fidgety.files import parse_json
-from fidgety.statistics import calibration
+from fidgety.statistics import CHANCE, auc_interval, calibration
 from fidgety.study.tested import Decisions, Tested, read_decided
 
 __all__ = ["RiskLine", "risk_lines", "risk_table"]
@@ -125,6 +125,12 @@ def _notes(tested: Tested, model: str) -> tuple[str, ...]:
     level = sum((rule.get("calibration") or {}).get("slope") == 0 for rule in rules)
     silent = sum(rule.get("abstention") is None for rule in rules)
     notes = []
+    auc = auc_interval(tested.scores[model], tested.labels, infants=tested.infants)
+    if auc.low <= CHANCE:
+        notes.append(
+            f"its AUC is not shown to be above {CHANCE:g}; by such a model fidgety assess decides "
+            "nothing"
+        )
     if level:
         notes.append(
             f"in {level} of {len(rules)} folds its scores did not rise with the risk among the "

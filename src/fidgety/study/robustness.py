@@ -161,11 +161,7 @@ class _Work:
         if self.longer is None or not item.endswith(" longer"):
             return key
         study = Study.open(self.longer, check_copies=False)
-        told = [
-            [r.name, r.infant_id, r.label, file_digest(study.source_path(r.name))]
-            for r in study.recordings
-        ]
-        return [*key, told]
+        return [*key, study.identity()]
 
     def _of_fold(self, name: str, fold: int) -> list[dict[str, Any]]:
         models = {m: cached_model(self.study, self.root, m, fold) for m in self.models}

@@ -201,7 +201,6 @@ class _Made:
     fps: float | None
     channels: str | None
 
-    @one_thread()
     def __call__(self, name: str) -> State:
         return make_sequence(self.study, self.root, self.profile, self.fps, self.channels, name)
 
@@ -221,6 +220,7 @@ class _Work:
     def path(self, run: Run) -> Path:
         return self.root / "self_test" / f"{run.name.replace(', ', '_').replace(' ', '')}.json"
 
+    @one_thread()
     def __call__(self, name: str) -> State:
         run = self.runs[name]
         if self.scores_of(run) is not None:

@@ -80,7 +80,7 @@ def load_sequence(
     Raises
     ------
     StudyError
-        E218 if the recording was not prepared; else as `read_sequence`.
+        E218 if the recording was not prepared, or not as the study is; else as `read_sequence`.
     """
     folder = study.sequence_folder(name)
     if not (folder / "raw_skel.npy").is_file():
@@ -90,6 +90,9 @@ def load_sequence(
             where=name,
             remedy="Run: fidgety prepare STUDY",
         )
+    about = read_sidecar(folder)
+    if about and study.pose_path(name) and about.get("mended", False) != study.mended:
+        raise _bad(folder, f"it was made {'un' if study.mended else ''}mended, the study is not so")
     return read_sequence(folder, fps=fps or _stated_fps(study, name), channels=channels)
 
 

@@ -17,14 +17,15 @@ from typing import Any
 import yaml
 
 from fidgety.errors import StudyError, warn
-from fidgety.files import existing, file_error, regular
-from fidgety.study.copies import refuse_copies
+from fidgety.files import existing, file_error, regular, write_json
+from fidgety.study.copies import file_digest, refuse_copies
 from fidgety.study.labels import LABEL_NAMES, LabelRow, read_labels, row_finder, unlabelled
 from fidgety.study.names import infant_named, listing, safe_name, wholes
 
 __all__ = ["Recording", "Study", "check_classes"]
 
 POSE_SUFFIXES = (".parquet", ".pkl")  # in order of preference
+_PREPARED = "prepared.json"
 _LARGEST_SETTINGS = 2**20  # bytes of a config.yaml or study.json
 
 
@@ -162,6 +163,28 @@ class Study:
     def source_path(self, name: str) -> Path:
         """Where a recording comes from: its estimated poses, or the sequence it came with."""
         return self.pose_path(name) or self.sequence_folder(name) / "raw_skel.npy"
+
+    @property
+    def mended(self) -> bool:
+        """Whether its recordings are mended before they are prepared; see `set_mended`."""
+        path = self.root / _PREPARED
+        return path.is_file() and bool(
+            _settings(path, "E224", "Unreadable", json.loads).get("mended")
+        )
+
+    def set_mended(self, mended: bool) -> None:
+        """Keep for all recordings, and those to come, whether they are mended."""
+        if mended != self.mended:
+            write_json(self.root / _PREPARED, {"schema_version": 1, "mended": mended})
+
+    def source_digest(self, name: str) -> str:
+        """What a recording's sequence is made of: its file's hash, and whether it is mended."""
+        digest = file_digest(self.source_path(name))
+        return f"mended {digest}" if self.mended and self.pose_path(name) else digest
+
+    def identity(self) -> list[list[Any]]:
+        """Name, infant, label and `source_digest` of every recording: what a run was made of."""
+        return [[r.name, r.infant_id, r.label, self.source_digest(r.name)] for r in self.recordings]
 
     def preprocessed_path(self, name: str) -> Path:
         """Where the cleaned poses of a recording belong."""
