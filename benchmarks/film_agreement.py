@@ -1,7 +1,7 @@
 """From the drawn film of a simulated infant to a risk: as from the true joints?
 
     fidgety demo --out demo
-    python benchmarks/film_agreement.py --model demo/study/runs/demo_seed0/model.fidgety
+    python benchmarks/film_agreement.py --model demo/study/runs/demo_final_seed0/model.fidgety
 
 Simulated infants the model has not seen are drawn as films, looked at by BlazePose, judged by the
 quality gate and assessed; beside it the same model assesses the true joints of the film, and the

@@ -265,5 +265,8 @@ def test_demo(run, monkeypatch, tmp_path):
     assert said.status == 0, said
     assert "simulated infants" in said.out
     assert "Report: " in said.out
+    assert "4 members over 12 simulated infants" in said.out
     assert (tmp_path / "demo" / "assessment" / "report.html").exists()
+    again = run("demo", "--out", tmp_path / "demo")
+    assert (again.status, again.out) == (0, said.out)
     shutil.rmtree(tmp_path / "demo")
