@@ -212,6 +212,56 @@ def test_scope_is_robust_to_a_few_spoilt_rows():
     assert found[1] > 0.9 * found[0] > 0.5
 
 
+def two_kinds(rng, first: int, second: int) -> np.ndarray:
+    """Recordings of two kinds, far apart in half of the features."""
+    return np.vstack(
+        [features(rng, first), features(rng, second) + np.array([20, 0, 20, 0, 20, 0])]
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), [(200, 60), (60, 200), (100, 100)])
+def test_each_kind_of_recordings_has_its_own_scope(first, second):
+    rng = np.random.default_rng(7)
+    rule = fit_scope(two_kinds(rng, first, second), NAMES)
+    assert [one.infants for one in (rule, *rule.others)] == sorted((first, second), reverse=True)
+    new = two_kinds(rng, 400, 400)
+    inside = np.array([rule.check(dict(zip(NAMES, row, strict=True))).in_scope for row in new])
+    assert (inside[:400].mean() > 0.85, inside[400:].mean() > 0.85) == (True, True)
+    between = features(rng, 200) + np.array([10, 0, 10, 0, 10, 0])
+    inside = [rule.check(dict(zip(NAMES, row, strict=True))).in_scope for row in between]
+    assert np.mean(inside) < 0.1
+    again = scope_from_dict(json.loads(json.dumps(rule.to_dict())))
+    checks = [rule.check(dict(zip(NAMES, row, strict=True))) for row in new[::50]]
+    assert [again.check(dict(zip(NAMES, row, strict=True))) for row in new[::50]] == checks
+
+
+def test_few_infants_of_another_kind_are_no_kind():
+    rng = np.random.default_rng(8)
+    assert fit_scope(two_kinds(rng, 200, 10), NAMES).others == ()
+    assert fit_scope(features(rng, 300), NAMES).others == ()
+    # Forty recordings of four infants are four infants.
+    infants = [f"a{k}" for k in range(200)] + [f"b{k % 4}" for k in range(40)]
+    assert fit_scope(two_kinds(rng, 200, 40), NAMES, infants).others == ()
+
+
+def test_all_recordings_of_an_infant_are_of_one_kind():
+    rng = np.random.default_rng(9)
+    infants = [f"a{k // 2}" for k in range(200)] + [f"b{k // 2}" for k in range(60)]
+    rule = fit_scope(two_kinds(rng, 200, 60), NAMES, infants)
+    assert [one.infants for one in (rule, *rule.others)] == [100, 30]
+
+
+def test_a_feature_in_which_most_nearly_agree_does_not_drown_the_others():
+    rng = np.random.default_rng(10)
+    table = features(rng, 200)
+    table[:, 0] = 1e-6 * rng.normal(size=200)
+    table[:30, 0] = rng.uniform(0, 1, 30)  # more than the false alarm rate leaves out
+    rule = fit_scope(table, NAMES)
+    assert rule.limit < 15
+    odd = dict(zip(NAMES, [0, 12, -12, 12, -12, 12], strict=True))
+    assert not rule.check(odd).in_scope
+
+
 def test_units_of_features_do_not_matter():
     rng = np.random.default_rng(5)
     table, new = features(rng, 80), features(rng, 20)
@@ -296,6 +346,11 @@ def damaged(content: dict, **changes: object) -> dict:
         {"limit": None},
         {"limit": float("inf")},
         {"infants": "gone"},
+        {"others": 5},
+        {"others": [5]},
+        {"others": [{}]},
+        {"others": [{}, {}, {}]},
+        {"others": [{"others": []}]},
     ],
 )
 def test_damaged_scope_rules_are_refused(changes):

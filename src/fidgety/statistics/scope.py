@@ -1,19 +1,23 @@
 """Is this recording like those the model was trained on? A robust distance with a false alarm rate.
 
-The rule keeps a centre, scales and a matrix of the training features, never an infant's row.
+A cohort may hold recordings of several kinds, such as poses by two estimators: one ellipsoid
+around all of them would hold whatever lies between. So each kind has its own, and a recording is
+like the cohort if it is like one of its kinds. The rule keeps of each a centre, scales and a
+matrix, never an infant's row.
 
 Sources
 -------
 Raymaekers, Rousseeuw (2021) Technometrics 63:184, bounded values before the correlation; Ledoit,
 Wolf (2004) J Multivar Anal 88:365, shrinkage; Laxhammar, Falkman (2011) and Vovk et al. (2005),
-conformal anomaly detection.
+conformal anomaly detection; Fraley, Raftery (1998) Comput J 41:578, the number of kinds by the
+Bayesian information criterion of a mixture of Gaussians.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +31,9 @@ __all__ = ["ScopeCheck", "ScopeRule", "fit_scope", "scope_from_dict"]
 # Robust standard scores are held within this bound where the correlation is estimated.
 _BOUND = 2.5
 _FOLDS = 10
+_AGREE = 0.1  # ratio of both widths of a distribution below which most values nearly agree
+_FAR = 8.0  # and where kinds are looked for, which may lie far apart
+_MOST_KINDS = 3
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class ScopeRule:
         Stated share of new recordings of the same kind that are called out of scope.
     infants : int
         Infants that it rests on.
+    others : tuple of ScopeRule
+        Those of the cohort's other kinds of recordings.
     """
 
     names: tuple[str, ...]
@@ -77,6 +86,7 @@ class ScopeRule:
     limit: float
     false_alarm: float
     infants: int
+    others: tuple[ScopeRule, ...] = ()
 
     def distance(self, features: ArrayLike) -> Floats:
         """Robust Mahalanobis distance of rows (n, p), columns as `names`; NaN gives infinity."""
@@ -87,7 +97,14 @@ class ScopeRule:
         return np.where(missing, np.inf, np.sqrt(np.maximum(squared, 0)))
 
     def check(self, features: Mapping[str, float]) -> ScopeCheck:
-        """Judge one recording by its named features; others than `names` are ignored."""
+        """Judge one recording by its named features and the kind that it is nearest to.
+
+        Features that the rule does not know are ignored.
+        """
+        checks = [self._check(features), *(other._check(features) for other in self.others)]
+        return min(checks, key=lambda check: check.distance / max(check.limit, 1e-12))
+
+    def _check(self, features: Mapping[str, float]) -> ScopeCheck:
         row = np.array([float(features.get(name, np.nan)) for name in self.names])
         distance = float(self.distance(row)[0])
         z = (row - self.centre) / self.scale
@@ -106,7 +123,7 @@ class ScopeRule:
             "limit": self.limit,
             "false_alarm": self.false_alarm,
             "infants": self.infants,
-        }
+        } | ({"others": [other.to_dict() for other in self.others]} if self.others else {})
 
 
 def fit_scope(
@@ -122,6 +139,7 @@ def fit_scope(
     Centre and scale are medians, the correlation is that of bounded standard scores, shrunk by
     Ledoit and Wolf's rule: a few odd training recordings move none of them much. The limit comes
     from distances measured out of fold (ten folds, infants apart), so that it suits new infants.
+    Where the recordings are of several kinds, each with infants enough, all this is done for each.
 
     Parameters
     ----------
@@ -154,6 +172,24 @@ def fit_scope(
             f"{count} infants do not support a false alarm rate of {false_alarm:g}",
             remedy=f"{needed} infants are needed, or a higher rate",
         )
+    kind = _kinds(table, infant, needed)
+    rules = []
+    for k in range(int(kind.max()) + 1):
+        own = np.unique(infant[kind == k], return_inverse=True)[1].astype(np.int64)
+        rules.append(_rule(table[kind == k], names, own, false_alarm, seed))
+    first, *others = sorted(rules, key=lambda rule: -rule.infants)
+    return replace(first, others=tuple(others))
+
+
+def _rule(
+    table: Floats,
+    names: Sequence[str],
+    infant: Ints,
+    false_alarm: float,
+    seed: int | np.random.Generator,
+) -> ScopeRule:
+    """The rule of recordings of one kind."""
+    count = int(infant.max()) + 1
     varies = [_scale(column) > 0 for column in table.T]
     if not any(varies):
         raise StudyError("E261", "No feature varies over the training recordings")
@@ -174,6 +210,34 @@ def fit_scope(
     k = int(np.searchsorted(np.cumsum(weights[order]), wanted - 1e-9))
     limit = float(away[order[min(k, len(order) - 1)]])
     return ScopeRule(kept, *_fit(table), limit, false_alarm, count)
+
+
+def _kinds(table: Floats, infant: Ints, needed: int) -> Ints:
+    """Kind (n,) of each recording, the same for all of an infant; one unless they are clear.
+
+    As many as a mixture of Gaussians has by the Bayesian information criterion, if each then has
+    `needed` infants.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    one = np.zeros(len(table), dtype=np.int64)
+    scale = np.array([_scale(column) for column in table.T])
+    if not scale.any():
+        return one
+    z = ((table - np.median(table, axis=0)) / np.where(scale > 0, scale, 1.0))[:, scale > 0]
+    z = np.clip(z, -_FAR, _FAR)
+    best, found = np.inf, one
+    for count in range(1, min(_MOST_KINDS, int(infant.max() + 1) // needed) + 1):
+        mixture = GaussianMixture(count, reg_covar=1e-2, n_init=3, random_state=0).fit(z)
+        if (score := mixture.bic(z)) < best:
+            best, found = score, mixture.predict(z)
+    votes = np.zeros((int(infant.max()) + 1, _MOST_KINDS))
+    np.add.at(votes, (infant, found), 1.0)
+    of_infant = votes.argmax(axis=1)
+    sizes = np.bincount(of_infant)
+    if sizes[sizes > 0].min() < needed:
+        return one
+    return np.unique(of_infant, return_inverse=True)[1][infant].astype(np.int64)
 
 
 def scope_from_dict(content: Mapping[str, Any]) -> ScopeRule:
@@ -203,7 +267,19 @@ def scope_from_dict(content: Mapping[str, Any]) -> ScopeRule:
         limit,
         rate,
         int(count),
+        _others(content.get("others")),
     )
+
+
+def _others(content: Any) -> tuple[ScopeRule, ...]:
+    if content is None:
+        return ()
+    alone = isinstance(content, list) and all(
+        isinstance(one, Mapping) and "others" not in one for one in content
+    )
+    if not alone or len(content) >= _MOST_KINDS:
+        raise CheckpointError("E260", "The stored scope rule has impossible further kinds")
+    return tuple(scope_from_dict(one) for one in content)
 
 
 def _array(values: Any, shape: tuple[int, ...], *, positive: bool = False) -> Floats:
@@ -243,11 +319,18 @@ def _table(features: ArrayLike, names: Sequence[str], infants: Infants) -> tuple
 
 
 def _scale(column: Floats) -> float:
-    """Scaled median absolute deviation; the standard deviation where most values agree."""
+    """Scaled median absolute deviation; the standard deviation where most values agree.
+
+    Where they nearly agree, the width of the middle nine tenths: by the others' distance in median
+    deviations nothing else would count.
+    """
     spread = 1.4826 * float(np.median(np.abs(column - np.median(column))))
-    fallback = float(column.std())
+    low, high = np.quantile(column, (0.05, 0.95))
+    width = float(high - low) / 3.29  # a normal distribution's standard deviation
     tiny = 1e-12 * float(np.abs(column).max())
-    return spread if spread > tiny else fallback if fallback > tiny else 0.0
+    if spread > max(tiny, _AGREE * width):
+        return spread
+    return next((one for one in (width, float(column.std())) if one > tiny), 0.0)
 
 
 def _fit(table: Floats) -> tuple[Floats, Floats, Floats]:
