@@ -16,6 +16,7 @@ Bayesian information criterion of a mixture of Gaussians.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -218,6 +219,7 @@ def _kinds(table: Floats, infant: Ints, needed: int) -> Ints:
     As many as a mixture of Gaussians has by the Bayesian information criterion, if each then has
     `needed` infants.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     one = np.zeros(len(table), dtype=np.int64)
@@ -228,7 +230,10 @@ def _kinds(table: Floats, infant: Ints, needed: int) -> Ints:
     z = np.clip(z, -_FAR, _FAR)
     best, found = np.inf, one
     for count in range(1, min(_MOST_KINDS, int(infant.max() + 1) // needed) + 1):
-        mixture = GaussianMixture(count, reg_covar=1e-2, n_init=3, random_state=0).fit(z)
+        mixture = GaussianMixture(count, reg_covar=1e-2, n_init=3, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # such a mixture loses by its fit
+            mixture.fit(z)
         if (score := mixture.bic(z)) < best:
             best, found = score, mixture.predict(z)
     votes = np.zeros((int(infant.max()) + 1, _MOST_KINDS))
