@@ -305,7 +305,7 @@ def test_a_final_ensemble_is_trained_on_all_and_assesses(whole, tmp_path):
 
 
 @pytest.mark.parametrize("work", ["cv", "self-test", "final"])
-def test_every_fit_is_on_one_thread(whole, tmp_path, monkeypatch, work):
+def test_fits_are_on_one_thread(whole, tmp_path, monkeypatch, work):
     seen, fit = [], crossfit.fit
 
     def spy(*given, **more):
