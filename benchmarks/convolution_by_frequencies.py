@@ -5,8 +5,9 @@
 A convolution of T frames with a kernel of 9 is a product at each frequency of a discrete Fourier
 transform. Both ways there are small matrix products over frames, a complex product is three real
 ones (Gauss), a stride of 2 is two convolutions of half the length: of 270 products of channels 50
-are left for 30 frames, besides the transforms. Beside it torch's convolution as `fidgety.models.kernels` uses it, and how
-far either is from double precision. Frames lie outermost, so that nothing is copied.
+are left for 30 frames, besides the transforms. Beside it torch's convolution, channels last as the
+networks here use it, and how far either is from double precision. Frames lie outermost, so that
+nothing is copied.
 """
 
 from __future__ import annotations
